@@ -1,0 +1,85 @@
+# firn: build, run, test. `make help` lists the targets.
+# Sources are found by folder: a new .c file in a room is built without touching this file.
+#
+# VARIANT  release (default) | failpoint | asan | ubsan | tsan   → build/VARIANT
+# CC       gcc (default) or clang
+# DEV=1    warnings are errors (on for every target that tests)
+# V=1      show the commands
+
+VARIANT ?= release
+ROOMS   := base iceberg metastore storage catalog server
+OUT     := build/$(VARIANT)
+PREFIX  ?= /usr/local
+
+PACKAGES  := libmicrohttpd sqlite3 jansson libcurl openssl zlib
+WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+             -Wvla -Wformat=2 -Wpointer-arith -Wundef
+CPPFLAGS  += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+CFLAGS_ALL := -std=gnu11 -g $(WARNINGS) -fno-common -pthread
+LDFLAGS_ALL := -pthread
+LIBS      := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+ifeq ($(DEV),1)
+CFLAGS_ALL += -Werror
+endif
+ifeq ($(VARIANT),release)
+CFLAGS_ALL += -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDFLAGS_ALL += -pie -Wl,-z,relro,-z,now
+else ifeq ($(VARIANT),failpoint)
+CFLAGS_ALL += -O2 -DFIRN_FAILPOINTS
+else ifeq ($(VARIANT),asan)
+CFLAGS_ALL += -O1 -DFIRN_FAILPOINTS -fsanitize=address -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=address
+else ifeq ($(VARIANT),ubsan)
+CFLAGS_ALL += -O1 -DFIRN_FAILPOINTS -fsanitize=undefined -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=undefined
+else ifeq ($(VARIANT),tsan)
+CFLAGS_ALL += -O1 -DFIRN_FAILPOINTS -fsanitize=thread
+LDFLAGS_ALL += -fsanitize=thread
+else
+$(error VARIANT is one of release, failpoint, asan, ubsan, tsan)
+endif
+
+SOURCES   := $(foreach room,$(ROOMS),$(sort $(wildcard $(room)/*.c)))
+OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o)
+LIBRARY   := $(OUT)/libfirn.a
+TESTS     := $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/contract/test_*.c))
+TEST_BINS := $(TESTS:%.c=$(OUT)/%)
+
+Q := $(if $(V),,@)
+
+.PHONY: all help unit clean
+.SECONDARY:
+
+all: $(OUT)/firn ## build build/firn
+	$(Q)if [ "$(VARIANT)" = release ]; then ln -sf release/firn build/firn; fi
+
+help: ## this list
+	@sed -n 's/^\([a-z|-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC    $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBRARY): $(filter-out $(OUT)/server/main.o,$(OBJECTS))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/firn: $(OUT)/server/main.o $(LIBRARY)
+	@$(if $(V),,echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/tests/%: $(OUT)/tests/%.o $(LIBRARY)
+	@$(if $(V),,echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
+	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS)); do $$t >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
+	grep -hE '^\[  (PASSED|FAILED)' $$t.log | head -1 | sed "s|^|$$(basename $$t) |"; done; exit $$failed
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(OBJECTS:.o=.d) $(TEST_BINS:=.d)
