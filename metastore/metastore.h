@@ -1,0 +1,291 @@
+/* The metastore: names, and which metadata file each name points at. Its rows are the only truth
+ * about a table (DESIGN 2, rule 1). It knows nothing of JSON, HTTP or object stores: properties and
+ * report bodies are opaque text, namespace keys are levels joined by U+001F.
+ *
+ * There is one way to write: a change set. All its changes apply, with the history, idempotency and
+ * job rows beside them, or none does. A backend applies many waiting change sets in one durable
+ * transaction (group commit), each isolated from the failure of another, in the order they were
+ * submitted, and calls each set's `done` in that order after the transaction is durable.
+ *
+ * Outcomes are a closed set; only CHANGE_UNKNOWN leaves open whether the set was applied.
+ *
+ * Threads: metastore_submit and every read may be called from any thread. `done` runs on the
+ * backend's writer thread and must be short: publish, hand over, return.
+ * Ownership: a change set and all it points to belong to the caller and must stay alive until
+ * `done`. Read results are copied into the caller's arena. */
+#ifndef METASTORE_METASTORE_H
+#define METASTORE_METASTORE_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/str.h"
+#include <stdint.h>
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+enum object_kind { OBJECT_TABLE = 1, OBJECT_VIEW = 2, OBJECT_FUNCTION = 3 };
+
+struct warehouse_row {
+    int64_t id;
+    struct str name;
+    struct str location; /* canonical root, no trailing slash */
+    struct str options;  /* opaque */
+};
+
+struct namespace_row {
+    int64_t id;
+    struct str key;        /* levels joined by U+001F */
+    struct str properties; /* opaque */
+    int64_t version;       /* counts up with every change of the properties */
+};
+
+struct object_row {
+    int64_t id; /* never reused: a recreated name has another id */
+    enum object_kind kind;
+    int64_t warehouse_id;
+    struct str namespace_key;
+    struct str name;
+    struct str uuid;
+    struct str metadata_location;
+    struct str location; /* canonical place of the object's files: for the overlap test */
+    int64_t version;     /* counts up with every change of the pointer; 1 when created */
+};
+
+/* One row per mutation: the commit chain, the audit trail, and the answer to "did it land?". */
+struct history_row {
+    size_t change_index;  /* the change of this set it tells of */
+    const char *operation; /* operation id: "updateTable", "createNamespace", … */
+    struct str commit_id; /* uuid, unique */
+    struct str request_id, principal, client; /* who asked */
+    struct sha256 request_digest;
+    struct str detail; /* opaque: what the operation wants remembered, e.g. the new name */
+    int64_t time_ms;
+    /* filled by reads; on writing they are taken from the change */
+    int64_t sequence, object_id, version;
+    struct str namespace_key, name, uuid, parent_location, metadata_location;
+    int64_t warehouse_id;
+};
+
+struct idempotency_row {
+    struct str key;         /* as sent */
+    struct sha256 binding;  /* digest over principal, method, path and body */
+    int status;             /* of the answer */
+    struct str kind;        /* error kind name for an error answer, else empty */
+    struct str body;        /* small answers and error messages; empty when rebuilt */
+    struct str metadata_location; /* table answers: the document to rebuild it from */
+    int64_t warehouse_id;
+    int64_t created_ms, expires_ms;
+};
+
+struct job_row { /* durable work for the sweeper */
+    int64_t id;
+    struct str kind;    /* "purge-table", "remove-file", … */
+    struct str payload; /* opaque */
+    int64_t warehouse_id;
+    int64_t created_ms, not_before_ms;
+    int64_t attempts;
+};
+
+struct report_row { /* a metrics report, as received */
+    int64_t sequence;
+    int64_t warehouse_id;
+    struct str namespace_key, name;
+    struct str body;
+    int64_t time_ms;
+};
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+enum change_kind {
+    CHANGE_WAREHOUSE_CREATE,     /* name, location, properties=options; EXISTS */
+    CHANGE_WAREHOUSE_DROP,       /* name; MISSING, NOT_EMPTY */
+    CHANGE_NAMESPACE_CREATE,     /* namespace_key, properties; missing ancestors appear with "{}"
+                                  * (namespace_empty_properties); EXISTS, MISSING (warehouse) */
+    CHANGE_NAMESPACE_DROP,       /* MISSING, NOT_EMPTY (objects or child namespaces) */
+    CHANGE_NAMESPACE_PROPERTIES, /* expect_version, properties; MISSING, CONFLICT */
+    CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location;
+                                  * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND, LOCATION_TAKEN */
+    CHANGE_OBJECT_UPDATE,        /* expect_id, expect_version and expect_metadata_location must all
+                                  * hold (CONFLICT); new metadata_location, uuid, location;
+                                  * MISSING, LOCATION_TAKEN */
+    CHANGE_OBJECT_DROP,          /* expect_* as above; MISSING, CONFLICT */
+    CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; MISSING, CONFLICT,
+                                  * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND */
+    CHANGE_NOTHING,              /* carries rows only: idempotency of an error, jobs, reports */
+};
+
+enum change_outcome {
+    CHANGE_APPLIED,           /* durable */
+    CHANGE_CONFLICT,          /* an expectation did not hold */
+    CHANGE_EXISTS,            /* the name is taken by the same kind */
+    CHANGE_EXISTS_OTHER_KIND, /* the name is taken by a table where a view was meant, or so */
+    CHANGE_MISSING,
+    CHANGE_NAMESPACE_MISSING,
+    CHANGE_NOT_EMPTY,
+    CHANGE_LOCATION_TAKEN, /* lies in, above or at another object's location */
+    CHANGE_KEY_USED,       /* the idempotency key has a live record */
+    CHANGE_UNAVAILABLE,    /* definitely not applied: disk full, shutting down, store refused */
+    CHANGE_UNKNOWN,        /* could not learn; the metastore stops taking writes */
+};
+
+struct change {
+    enum change_kind kind;
+    int64_t warehouse_id;
+    struct str namespace_key;
+    struct str name;
+    enum object_kind object_kind;
+    int64_t expect_id, expect_version;
+    struct str expect_metadata_location;
+    struct str metadata_location, uuid, location, properties;
+    struct str to_namespace_key, to_name;
+    /* results when applied */
+    int64_t id, version;
+};
+
+struct change_set {
+    struct change *changes;
+    size_t change_count;
+    struct history_row *history;
+    size_t history_count;
+    struct idempotency_row *idempotency;
+    size_t idempotency_count;
+    struct job_row *jobs; /* added */
+    size_t job_count;
+    const int64_t *jobs_done; /* job ids removed */
+    size_t jobs_done_count;
+    struct report_row *reports;
+    size_t report_count;
+
+    void (*done)(struct change_set *set);
+    void *arg; /* the caller's */
+
+    /* results, valid in done */
+    enum change_outcome outcome;
+    size_t failed_change;  /* index, when the outcome tells of one change */
+    struct error error;    /* message and detail when UNAVAILABLE or UNKNOWN */
+    struct change_set *next; /* the backend's */
+};
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct page_request { /* keyset: rows after `after` in byte order */
+    struct str after; /* STR_NONE: from the start */
+    size_t limit;     /* 0 = all */
+};
+
+struct name_list {
+    struct str *names; /* namespace keys, or object names */
+    size_t count;
+    bool more; /* rows remain after the last one */
+};
+
+struct object_name {
+    int64_t warehouse_id;
+    struct str namespace_key, name;
+    enum object_kind kind;
+};
+
+struct metastore;
+
+struct metastore_backend {
+    const char *name;
+    void (*close)(struct metastore *store);
+    void (*submit)(struct metastore *store, struct change_set *set);
+    int (*warehouse_find)(struct metastore *store, struct str name, struct arena *arena,
+                          struct warehouse_row *out, bool *found, struct error *err);
+    int (*warehouse_list)(struct metastore *store, struct arena *arena, struct warehouse_row **out,
+                          size_t *count, struct error *err);
+    int (*namespace_find)(struct metastore *store, int64_t warehouse_id, struct str key,
+                          struct arena *arena, struct namespace_row *out, bool *found,
+                          struct error *err);
+    int (*namespace_list)(struct metastore *store, int64_t warehouse_id, struct str parent_key,
+                          const struct page_request *page, struct arena *arena,
+                          struct name_list *out, struct error *err);
+    int (*object_find)(struct metastore *store, const struct object_name *name, struct arena *arena,
+                       struct object_row *out, bool *found, struct error *err);
+    int (*object_list)(struct metastore *store, const struct object_name *in_namespace,
+                       const struct page_request *page, struct arena *arena, struct name_list *out,
+                       struct error *err);
+    int (*history_list)(struct metastore *store, const struct object_name *object,
+                        int64_t before_sequence, size_t limit, struct arena *arena,
+                        struct history_row **out, size_t *count, struct error *err);
+    int (*history_find)(struct metastore *store, int64_t object_id, const struct sha256 *digest,
+                        struct str principal, int64_t since_ms, struct arena *arena,
+                        struct history_row *out, bool *found, struct error *err);
+    int (*idempotency_find)(struct metastore *store, struct str key, int64_t now_ms,
+                            struct arena *arena, struct idempotency_row *out, bool *found,
+                            struct error *err);
+    int (*job_list)(struct metastore *store, int64_t now_ms, size_t limit, struct arena *arena,
+                    struct job_row **out, size_t *count, struct error *err);
+    int (*report_list)(struct metastore *store, const struct object_name *object,
+                       int64_t before_sequence, size_t limit, struct arena *arena,
+                       struct report_row **out, size_t *count, struct error *err);
+    int (*expire)(struct metastore *store, int64_t now_ms, struct error *err);
+    int (*health)(struct metastore *store, bool *writable, struct error *err);
+};
+
+struct metastore { /* first member of every backend's own struct */
+    const struct metastore_backend *backend;
+};
+
+/* Writes: never blocks for the disk; `done` is called exactly once, also when the store is closing
+ * (CHANGE_UNAVAILABLE). */
+void metastore_submit(struct metastore *store, struct change_set *set);
+
+/* Submits and waits. Not from a writer thread or an event loop. Uses done and arg itself. */
+enum change_outcome metastore_apply(struct metastore *store, struct change_set *set);
+
+/* Reads answer from the newest durable state. A missing row is 0 with *found false; -1 is trouble
+ * with the store itself: ERR_UNAVAILABLE, ERR_INTERNAL. */
+MUST_USE int metastore_warehouse_find(struct metastore *store, struct str name,
+                                      struct arena *arena, struct warehouse_row *out, bool *found,
+                                      struct error *err);
+MUST_USE int metastore_warehouse_list(struct metastore *store, struct arena *arena,
+                                      struct warehouse_row **out, size_t *count,
+                                      struct error *err);
+MUST_USE int metastore_namespace_find(struct metastore *store, int64_t warehouse_id,
+                                      struct str key, struct arena *arena,
+                                      struct namespace_row *out, bool *found, struct error *err);
+/* Direct children of parent_key ("" = top level), full keys, in byte order. */
+MUST_USE int metastore_namespace_list(struct metastore *store, int64_t warehouse_id,
+                                      struct str parent_key, const struct page_request *page,
+                                      struct arena *arena, struct name_list *out,
+                                      struct error *err);
+/* Finds by name whatever its kind (tables, views and functions share one name space per
+ * namespace); the caller looks at out->kind. name->kind is ignored. */
+MUST_USE int metastore_object_find(struct metastore *store, const struct object_name *name,
+                                   struct arena *arena, struct object_row *out, bool *found,
+                                   struct error *err);
+/* Names of that kind in the namespace, in byte order; in_namespace->name is ignored. */
+MUST_USE int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,
+                                   const struct page_request *page, struct arena *arena,
+                                   struct name_list *out, struct error *err);
+/* Newest first; before_sequence 0 = from the newest. The object is found by its current name; with
+ * an empty name: all of the warehouse. */
+MUST_USE int metastore_history_list(struct metastore *store, const struct object_name *object,
+                                    int64_t before_sequence, size_t limit, struct arena *arena,
+                                    struct history_row **out, size_t *count, struct error *err);
+/* The newest row of that object with that request digest from that principal since then. */
+MUST_USE int metastore_history_find(struct metastore *store, int64_t object_id,
+                                    const struct sha256 *digest, struct str principal,
+                                    int64_t since_ms, struct arena *arena, struct history_row *out,
+                                    bool *found, struct error *err);
+MUST_USE int metastore_idempotency_find(struct metastore *store, struct str key, int64_t now_ms,
+                                        struct arena *arena, struct idempotency_row *out,
+                                        bool *found, struct error *err);
+MUST_USE int metastore_job_list(struct metastore *store, int64_t now_ms, size_t limit,
+                                struct arena *arena, struct job_row **out, size_t *count,
+                                struct error *err);
+MUST_USE int metastore_report_list(struct metastore *store, const struct object_name *object,
+                                   int64_t before_sequence, size_t limit, struct arena *arena,
+                                   struct report_row **out, size_t *count, struct error *err);
+/* Removes idempotency records past their time; called by the janitor. */
+MUST_USE int metastore_expire(struct metastore *store, int64_t now_ms, struct error *err);
+/* writable false: reads go on, writes answer UNAVAILABLE (disk full, fail-stopped). */
+MUST_USE int metastore_health(struct metastore *store, bool *writable, struct error *err);
+
+/* All submitted sets are done when it returns. */
+void metastore_close(struct metastore *store);
+
+#endif

@@ -1,0 +1,100 @@
+/* The only door to libmicrohttpd. Runs event loops, each its own daemon and SO_REUSEPORT listener
+ * (contract/performance.md 1.0, 9), checks raw HTTP before anything is believed (contract/
+ * reliability.md 3.9), collects bodies up to a limit, enforces deadlines, and sends replies.
+ * It knows no route and no error type: what it must refuse itself goes through `refuse`.
+ *
+ * Life of an exchange: head() on the loop thread, when the head is complete and passed the check;
+ * it may reply at once. Else the body is collected (at most x->body_bytes_max) and request() is
+ * called on the loop thread. It leads to exactly one http_exchange_reply, at once or later from any
+ * thread. finished() is the last call, on the loop thread, after the reply left or the connection
+ * died. Everything in x->arena lives until then. */
+#ifndef SERVER_HTTP_SERVER_H
+#define SERVER_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+#include <stdint.h>
+
+struct http_server;
+
+#define HTTP_REPLY_HEADERS_MAX 8
+
+struct http_header {
+    const char *name; /* sent with exactly this spelling */
+    const char *value;
+};
+
+struct http_reply {
+    int status;
+    struct http_header headers[HTTP_REPLY_HEADERS_MAX];
+    size_t header_count;
+    struct str body;      /* ignored for 204 and 304 */
+    bool close;           /* Connection: close after it */
+    /* Set when the body is not in the exchange's arena: called once when it is no longer needed,
+     * from any thread. */
+    void (*release)(void *arg);
+    void *release_arg;
+};
+
+struct http_exchange {
+    struct str method;   /* "GET"; upper case as sent */
+    struct str target;   /* raw request target: path and query, undecoded, starts with '/' */
+    struct str body;     /* complete, in request() */
+    size_t body_bytes_max; /* head() may lower or raise it; starts at the server's default */
+    struct arena *arena;
+    struct str client;   /* address text */
+    int64_t started_us;  /* monotonic, when the head was complete */
+    int status;          /* of the reply, once given: for finished() */
+    size_t reply_bytes;
+    void *context;       /* the handlers' */
+    /* private parts follow in http_server.c */
+};
+
+struct http_handlers {
+    void (*head)(void *arg, struct http_exchange *x);
+    void (*request)(void *arg, struct http_exchange *x);
+    /* `sent` tells whether the whole reply was handed to the kernel. */
+    void (*finished)(void *arg, struct http_exchange *x, bool sent);
+    /* Fills *reply for a request refused before head() (bad HTTP, too large, too slow): x may have
+     * an empty method and target. */
+    void (*refuse)(void *arg, struct http_exchange *x, const struct error *why,
+                   struct http_reply *reply);
+    void *arg;
+};
+
+struct http_server_options {
+    const char *address; /* "127.0.0.1", "::1", "0.0.0.0" */
+    uint16_t port;       /* 0: any free one */
+    size_t loops;
+    size_t connections_max;
+    size_t target_bytes_max;
+    size_t header_bytes_max;
+    size_t body_bytes_max;
+    int64_t header_deadline_ms; /* from the first byte to the end of the head, absolute */
+    int64_t body_deadline_ms;   /* plus body_rate_min: longer bodies get longer */
+    int64_t body_rate_min;      /* bytes per second */
+    int64_t idle_ms;            /* keep-alive */
+    struct http_handlers handlers;
+};
+
+MUST_USE int http_server_start(const struct http_server_options *options, struct http_server **out,
+                               struct error *err);
+uint16_t http_server_port(const struct http_server *server);
+
+/* The value of a request header (name without regard to case), or STR_NONE. Loop thread, in head()
+ * or request(), or any thread between request() and the reply. */
+struct str http_exchange_header(struct http_exchange *x, const char *name);
+
+/* Exactly once per exchange, any thread. *reply is copied; the body must be in the exchange's arena,
+ * constant, or have a release. */
+void http_exchange_reply(struct http_exchange *x, const struct http_reply *reply);
+
+/* Graceful end, in this order: drain (replies carry Connection: close, still accepting), stop
+ * listening, wait until no exchange is open or the time is over, stop. */
+void http_server_drain(struct http_server *server);
+void http_server_stop_listening(struct http_server *server);
+size_t http_server_active(const struct http_server *server); /* exchanges without a reply */
+void http_server_stop(struct http_server *server); /* all exchanges must have been replied to */
+
+#endif

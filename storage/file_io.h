@@ -1,0 +1,67 @@
+/* File access of one warehouse: whole files by location, all of them beneath the warehouse's root.
+ * A backend is a vtable; which one serves a location is decided by its scheme where the warehouse
+ * is opened. Files are immutable: there is create, read and remove, never overwrite or append.
+ *
+ * Locations are texts that location_parse accepts; a location outside the root is ERR_FORBIDDEN,
+ * before anything is touched.
+ * Threads: all functions from any thread; they block. */
+#ifndef STORAGE_FILE_IO_H
+#define STORAGE_FILE_IO_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+#include <stdint.h>
+
+struct file_io;
+
+struct file_entry {
+    struct str location;
+    int64_t bytes;
+    int64_t modified_ms;
+};
+/* false ends the listing early. */
+typedef bool file_io_list_fn(void *arg, const struct file_entry *entry);
+
+struct file_io_backend {
+    const char *name;
+    int (*read)(struct file_io *io, struct str location, size_t bytes_max, struct buf *out,
+                struct error *err);
+    int (*write_new)(struct file_io *io, struct str location, struct str body, struct error *err);
+    int (*exists)(struct file_io *io, struct str location, bool *out, struct error *err);
+    int (*remove)(struct file_io *io, struct str location, struct error *err);
+    int (*list)(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
+                struct error *err);
+    void (*close)(struct file_io *io);
+};
+
+struct file_io { /* first member of every backend's own struct */
+    const struct file_io_backend *backend;
+};
+
+/* Appends the whole file to *out. Errors: ERR_FILE_NOT_FOUND ("Failed to open input stream for
+ * file: <location>"), ERR_FORBIDDEN, ERR_BODY_TOO_LARGE, ERR_UNAVAILABLE. */
+MUST_USE int file_io_read(struct file_io *io, struct str location, size_t bytes_max,
+                          struct buf *out, struct error *err);
+
+/* Creates the file, complete and durable (content, name and new directories) when it returns 0;
+ * on failure nothing exists under that name. Makes missing directories.
+ * Errors: ERR_ALREADY_EXISTS (untouched), ERR_FORBIDDEN, ERR_UNAVAILABLE (nothing was written, or
+ * nothing that anyone will find). */
+MUST_USE int file_io_write_new(struct file_io *io, struct str location, struct str body,
+                               struct error *err);
+
+/* Is there a regular file? Cheap (one system call on local disk). */
+MUST_USE int file_io_exists(struct file_io *io, struct str location, bool *out, struct error *err);
+
+/* A missing file is success. */
+MUST_USE int file_io_remove(struct file_io *io, struct str location, struct error *err);
+
+/* Every regular file below the directory, any order. A missing directory is empty. */
+MUST_USE int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
+                          struct error *err);
+
+void file_io_close(struct file_io *io);
+
+#endif
