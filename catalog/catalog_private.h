@@ -1,0 +1,68 @@
+/* What the files of catalog/ share with each other and nobody else. */
+#ifndef CATALOG_CATALOG_PRIVATE_H
+#define CATALOG_CATALOG_PRIVATE_H
+
+#include "catalog/catalog.h"
+#include "catalog/table_version.h"
+#include "catalog/warehouse.h"
+#include <pthread.h>
+
+struct table_cache;
+struct commit_core;
+struct idempotency_running;
+
+struct catalog {
+    struct catalog_options options;
+    struct arena *arena;             /* for what lives as long as the catalog; under `lock` */
+    pthread_mutex_t lock;            /* warehouse list and arena */
+    _Atomic(struct warehouse *) warehouses; /* newest first; entries are never freed before close */
+    struct warehouse *default_warehouse;
+    struct table_cache *cache;
+    struct commit_core *commits;
+    struct idempotency_running *running; /* keys in flight */
+};
+
+/* warehouse.c */
+MUST_USE int warehouses_load(struct catalog *catalog, struct error *err);
+void warehouses_close(struct catalog *catalog);
+/* idempotency.c */
+struct idempotency_running *idempotency_running_new(void);
+void idempotency_running_free(struct idempotency_running *running);
+
+/* A change set of the catalog: what it does to the cache happens in its `done`, in commit order,
+ * before anybody hears of it. */
+struct catalog_change {
+    struct change_set set;
+    struct catalog *catalog;
+    struct table_version **publish; /* per change: the new version, or NULL: forget the name */
+    void (*done)(struct catalog_change *change); /* writer thread, after the cache */
+    void *arg;
+};
+
+/* Never blocks. set.changes etc. are filled by the caller; set.done and set.arg are taken. */
+void catalog_submit(struct catalog *catalog, struct catalog_change *change);
+/* Submits and waits. */
+enum change_outcome catalog_apply(struct catalog *catalog, struct catalog_change *change);
+
+/* A history row for change `change_index` filled from the caller, time and a fresh commit id. */
+struct history_row catalog_history(struct catalog *catalog, const struct caller *caller,
+                                   size_t change_index, struct arena *arena);
+/* An idempotency record of success; false when the caller brought no key (or keys are off). */
+bool catalog_idempotency_success(struct catalog *catalog, const struct caller *caller,
+                                 int64_t warehouse_id, struct str body,
+                                 struct str metadata_location, struct idempotency_row *out);
+/* CHANGE_UNAVAILABLE, CHANGE_UNKNOWN and what no use case expects, as an error. Returns -1. */
+int catalog_outcome_error(const struct change_set *set, struct error *err);
+
+/* The object of that name as a row. Errors: the store's own; *found tells the rest. */
+MUST_USE int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
+                                 const struct identifier *ident, struct arena *arena,
+                                 struct object_row *out, bool *found, struct error *err);
+/* As above, but only a table will do: ERR_NO_SUCH_TABLE "Table does not exist: ns.t". */
+MUST_USE int catalog_table_row(struct catalog *catalog, struct warehouse *warehouse,
+                               const struct identifier *ident, struct arena *arena,
+                               struct object_row *out, struct error *err);
+MUST_USE int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *warehouse,
+                                          const struct namespace_ident *ns, struct error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* One state of one table, immutable and shared: the metadata value, its document, and the finished
+ * reply that carries the document, rendered once. Referenced by the cache, by replies on their way
+ * out, and by commits that build on it.
+ * Threads: immutable; the count is atomic. */
+#ifndef CATALOG_TABLE_VERSION_H
+#define CATALOG_TABLE_VERSION_H
+
+#include "base/arena.h"
+#include "iceberg/table_metadata.h"
+#include "metastore/metastore.h"
+
+struct table_version {
+    _Atomic int references;
+    struct object_row row;          /* texts in `arena` */
+    struct table_metadata metadata; /* texts in `reply` and `arena` */
+    struct str reply;    /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult */
+    struct str document; /* the metadata file's text, a part of `reply` */
+    char etag[2][24];    /* quoted; [0] snapshots=all, [1] snapshots=refs */
+    size_t bytes;        /* what it holds, for the cache's budget */
+    struct arena *arena;
+};
+
+void table_version_ref(struct table_version *version);
+void table_version_unref(void *version); /* NULL is allowed; the type fits a release callback */
+
+#endif
