@@ -41,14 +41,14 @@ struct raw_json_cursor {
  *   struct raw_json_cursor c = raw_json_enter(value);
  *   while (raw_json_next_member(&c, &key, &member)) …
  * The key is the text between the quotes, still escaped; compare keys with raw_json_key_is, which
- * handles escapes. */
+ * handles escapes. A value that is neither, and STR_NONE, is walked as empty. */
 struct raw_json_cursor raw_json_enter(struct str object_or_array);
 bool raw_json_next_member(struct raw_json_cursor *cursor, struct str *key, struct str *value);
 bool raw_json_next_element(struct raw_json_cursor *cursor, struct str *value);
 
 bool raw_json_key_is(struct str key, const char *name);
 
-/* The member of that name, or STR_NONE. Linear. */
+/* The member of that name; STR_NONE when absent or `object` is no object. Linear. */
 struct str raw_json_member(struct str object, const char *name);
 
 bool raw_json_int64(struct str value, int64_t *out); /* an integral number in range, else false */
@@ -58,6 +58,8 @@ bool raw_json_bool(struct str value, bool *out);
 struct str raw_json_string(struct str value, struct arena *arena);
 struct str raw_json_key(struct str key, struct arena *arena); /* same for a member's key */
 
-void raw_json_write_string(struct buf *out, struct str text); /* quoted and escaped; text is UTF-8 */
+/* Quoted and escaped. The output is well-formed whatever the text holds: a byte that is not UTF-8 is
+ * written as U+FFFD. */
+void raw_json_write_string(struct buf *out, struct str text);
 
 #endif

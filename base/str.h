@@ -50,6 +50,12 @@ struct str str_cut(struct str *rest, char separator);
 
 bool str_is_utf8(struct str s); /* well-formed, no surrogates, no overlong forms */
 
+/* Bytes of the well-formed UTF-8 character that s begins with; 0 when there is none. */
+size_t str_utf8_char(struct str s);
+
+/* The longest beginning of s of at most bytes_max bytes that does not cut a UTF-8 character. */
+struct str str_utf8_cut(struct str s, size_t bytes_max);
+
 /* Decimal, the whole view, optional '-', no '+', no spaces; false when malformed or out of range.
  */
 bool str_to_int64(struct str s, long long *out);

@@ -1,0 +1,254 @@
+/* One event, one line, one write(2).
+ *
+ * A line is built in a fixed buffer on the stack: logging never allocates, so it works when memory
+ * has run out. Every value is capped and every control character escaped; a line that would not fit
+ * loses fields from its end, never its shape. */
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_BYTES_MAX 8192
+#define VALUE_BYTES_MAX 2048 /* of one value, before escaping */
+#define ESCAPED_BYTES_MAX 8  /* of one escaped character */
+#define CLOSING_BYTES_MAX 32 /* what must fit after a value that was cut: quote, brace, newline */
+#define TRUNCATED "..."
+
+static enum log_level level_max = LOG_LEVEL_INFO;
+static enum log_format line_format = LOG_FORMAT_TEXT;
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+struct line {
+    char bytes[LINE_BYTES_MAX];
+    size_t len;
+};
+
+void log_setup(enum log_level level, enum log_format format)
+{
+    level_max = level;
+    line_format = format;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level <= level_max;
+}
+
+static size_t room(const struct line *line)
+{
+    size_t usable = LINE_BYTES_MAX - CLOSING_BYTES_MAX;
+    return line->len < usable ? usable - line->len : 0;
+}
+
+static void put(struct line *line, const char *text)
+{
+    size_t len = strlen(text);
+    assert(len <= LINE_BYTES_MAX - line->len);
+    memcpy(line->bytes + line->len, text, len);
+    line->len += len;
+}
+
+/* C0, DEL and C1 controls and the line separators: what could end a line or steer a terminal. */
+static bool is_unsafe(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
+}
+
+static uint32_t code_point(const char *at, size_t bytes)
+{
+    static const uint8_t lead_mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t code = (uint8_t)at[0] & lead_mask[bytes];
+    for (size_t i = 1; i < bytes; i++)
+        code = code << 6 | ((uint8_t)at[i] & 0x3F);
+    return code;
+}
+
+/* Appends the first character of `text`, escaped as needed; returns how many bytes it took. */
+static size_t put_char(struct line *line, struct str text)
+{
+    char escaped[16];
+    size_t bytes = str_utf8_char(text);
+    if (bytes == 0) {
+        snprintf(escaped, sizeof(escaped), line_format == LOG_FORMAT_JSON ? "\\ufffd" : "\\x%02x",
+                 (uint8_t)text.ptr[0]);
+        put(line, escaped);
+        return 1;
+    }
+    uint32_t code = code_point(text.ptr, bytes);
+    if (code == '"' || code == '\\') {
+        put(line, code == '"' ? "\\\"" : "\\\\");
+    } else if (code == '\n') {
+        put(line, "\\n");
+    } else if (is_unsafe(code)) {
+        snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)code);
+        put(line, escaped);
+    } else {
+        memcpy(line->bytes + line->len, text.ptr, bytes);
+        line->len += bytes;
+    }
+    return bytes;
+}
+
+static void put_quoted(struct line *line, struct str value)
+{
+    size_t taken = 0;
+    put(line, "\"");
+    while (taken < value.len) {
+        if (taken >= VALUE_BYTES_MAX || room(line) < ESCAPED_BYTES_MAX + sizeof(TRUNCATED)) {
+            put(line, TRUNCATED);
+            break;
+        }
+        taken += put_char(line, str_skip(value, taken));
+    }
+    put(line, "\"");
+}
+
+/* Whether a value may stand in a text line without quotes. */
+static bool is_plain(struct str value)
+{
+    if (value.len == 0 || value.len > VALUE_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=')
+            return false;
+    }
+    return true;
+}
+
+/* The name of the next field and what stands between it and its value; false when the line is full.
+ */
+static bool put_name(struct line *line, const char *name)
+{
+    bool json = line_format == LOG_FORMAT_JSON;
+    if (room(line) < strlen(name) + 64)
+        return false;
+    if (line->len > 0)
+        put(line, json ? "," : " ");
+    else if (json)
+        put(line, "{");
+    if (json)
+        put(line, "\"");
+    put(line, name);
+    put(line, json ? "\":" : "=");
+    return true;
+}
+
+static void put_text_field(struct line *line, const char *name, struct str value)
+{
+    if (!put_name(line, name))
+        return;
+    if (line_format == LOG_FORMAT_TEXT && is_plain(value) && value.len < room(line)) {
+        memcpy(line->bytes + line->len, value.ptr, value.len);
+        line->len += value.len;
+    } else {
+        put_quoted(line, value);
+    }
+}
+
+static void put_number_field(struct line *line, const char *name, int64_t number)
+{
+    char text[24];
+    if (!put_name(line, name))
+        return;
+    snprintf(text, sizeof(text), "%" PRId64, number);
+    put(line, text);
+}
+
+static void line_begin(struct line *line, enum log_level level)
+{
+    struct timespec now;
+    struct tm utc;
+    char time_text[64];
+    line->len = 0;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t len = strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(time_text + len, sizeof(time_text) - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    put_text_field(line, "time", str_cstr(time_text));
+    put_text_field(line, "level", str_cstr(level_names[level]));
+}
+
+static void line_end(struct line *line)
+{
+    put(line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    ssize_t written;
+    do
+        written = write(STDERR_FILENO, line->bytes, line->len);
+    while (written < 0 && errno == EINTR);
+    /* When stderr is gone there is nobody left to tell. */
+}
+
+PRINTF_LIKE(2, 0)
+static void log_message(enum log_level level, const char *format, va_list args)
+{
+    char text[VALUE_BYTES_MAX + 8];
+    struct line line;
+    if (vsnprintf(text, sizeof(text), format, args) < 0)
+        return;
+    line_begin(&line, level);
+    put_text_field(&line, "msg", str_cstr(text));
+    line_end(&line);
+}
+
+#define LOG_MESSAGE(level, format)                \
+    do {                                          \
+        int saved_errno = errno;                  \
+        if (log_enabled(level)) {                 \
+            va_list args;                         \
+            va_start(args, format);               \
+            log_message((level), (format), args); \
+            va_end(args);                         \
+        }                                         \
+        errno = saved_errno;                      \
+    } while (0)
+
+void log_error(const char *format, ...)
+{
+    LOG_MESSAGE(LOG_LEVEL_ERROR, format);
+}
+
+void log_warn(const char *format, ...)
+{
+    LOG_MESSAGE(LOG_LEVEL_WARN, format);
+}
+
+void log_info(const char *format, ...)
+{
+    LOG_MESSAGE(LOG_LEVEL_INFO, format);
+}
+
+void log_debug(const char *format, ...)
+{
+    LOG_MESSAGE(LOG_LEVEL_DEBUG, format);
+}
+
+void log_fatal(const char *format, ...)
+{
+    LOG_MESSAGE(LOG_LEVEL_ERROR, format);
+    abort();
+}
+
+void log_fields(enum log_level level, const char *event, const struct log_field *fields,
+                size_t count)
+{
+    struct line line;
+    if (!log_enabled(level))
+        return;
+    line_begin(&line, level);
+    put_text_field(&line, "event", str_cstr(event));
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].text.ptr != NULL)
+            put_text_field(&line, fields[i].name, fields[i].text);
+        else
+            put_number_field(&line, fields[i].name, fields[i].number);
+    }
+    line_end(&line);
+}
