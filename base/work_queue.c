@@ -135,7 +135,7 @@ static bool push(struct work_queue *queue, struct item item, size_t items_max)
             grow(queue);
         queue->items[(queue->first + queue->count) & (queue->capacity - 1)] = item;
         queue->count++;
-        pthread_cond_signal(&queue->changed); /* under the lock: the item may close the queue */
+        pthread_cond_signal(&queue->changed); /* under the lock: running it may bring the close */
     }
     unlock(queue);
     return accepted;
