@@ -1,0 +1,171 @@
+/* Folding: the waiting commits of one table, one after the other, onto one draft.
+ *
+ * Always holds:
+ *   - an item's requirements are checked against exactly the draft its updates are applied to;
+ *   - an item that fails leaves the draft as it was;
+ *   - an item that creates the table or moves its location is alone in its round, because the
+ *     metastore may refuse the place, and that must hit nobody else. */
+#include "catalog/commit_core.h"
+#include "catalog/table_location.h"
+
+#include <assert.h>
+
+static bool draft_exists(const struct lane_work *work)
+{
+    return work->base.version != NULL || work->changed;
+}
+
+static int fail(struct commit_item *item)
+{
+    assert(item->err.kind != ERR_NONE);
+    item->state = ITEM_FAILED;
+    return -1;
+}
+
+/* What can be said of the name before any requirement: rest.md 3.5 steps 2 and 3. */
+static int check_name(const struct lane_work *work, struct commit_item *item, struct arena *arena)
+{
+    bool creates = item->change->commit.is_create;
+    struct str name = identifier_display(work->ident, arena);
+
+    if (creates && work->base.is_other_kind) {
+        return error_set(&item->err, ERR_ALREADY_EXISTS,
+                         "View with same name already exists: %.*s", STR_ARG(name));
+    }
+    if (creates && work->base.version == NULL && !work->base.namespace_exists) {
+        struct str ns = namespace_display(&work->ident->ns, arena);
+        return error_set(&item->err, ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s",
+                         STR_ARG(ns));
+    }
+    if (!creates && !draft_exists(work)) {
+        return error_set(&item->err, ERR_NO_SUCH_TABLE, "Table does not exist: %.*s",
+                         STR_ARG(name));
+    }
+    return 0;
+}
+
+static bool same_request(const struct caller *a, const struct caller *b)
+{
+    return memcmp(a->request_digest.bytes, b->request_digest.bytes, SHA256_BYTES) == 0 &&
+           str_equal(a->principal, b->principal);
+}
+
+/* Is this conflict only the echo of the same request, sent again because its answer was lost? The
+ * digest covers the snapshot ids, so nobody else's commit can look like it. */
+static bool is_repeat(const struct lane_work *work, const struct commit_item *item,
+                      const struct fold_inputs *inputs)
+{
+    const struct caller *caller = item->request->caller;
+
+    if (!inputs->ports->implicit_idempotency || item->err.kind != ERR_COMMIT_FAILED ||
+        !item->change->commit.adds_snapshot) {
+        return false;
+    }
+    for (const struct commit_item *i = work->items; i != item; i = i->next) {
+        if (i->state == ITEM_CHANGED && same_request(i->request->caller, caller)) {
+            return true;
+        }
+    }
+    return work->base.version != NULL &&
+           inputs->ports->find_repeat(inputs->ports->arg, work->base.version->row.id, caller);
+}
+
+/* Rules of the warehouse on the state this item makes. */
+static int check_place(struct lane_work *work, const struct table_metadata *next,
+                       struct commit_item *item, const char *uuid, struct arena *arena)
+{
+    struct str previous = STR_NONE;
+
+    if (work->base.version != NULL) {
+        previous = work->base.version->row.metadata_location;
+    }
+    if (table_location_check(work->warehouse, next, arena, &work->location, &item->err) != 0) {
+        return -1;
+    }
+    return table_metadata_file_location(next, previous, uuid, arena, &work->file_location,
+                                        &item->err);
+}
+
+static bool moves(const struct lane_work *work, const struct table_metadata *next)
+{
+    return !draft_exists(work) || !str_equal(work->draft.location, next->location);
+}
+
+/* 0: judged; 1: must wait for a round of its own. */
+static int fold_item(struct lane_work *work, struct commit_item *item, const char *uuid,
+                     const struct fold_inputs *inputs)
+{
+    const struct table_metadata *base = draft_exists(work) ? &work->draft : NULL;
+    char table_uuid[UUID_TEXT_BYTES];
+    struct table_metadata next;
+    bool changed = false;
+
+    item->after_change = work->changed;
+    if (check_name(work, item, inputs->arena) != 0) {
+        return fail(item), 0;
+    }
+    if (table_commit_check(&item->change->commit, base, &item->err) != 0) {
+        if (is_repeat(work, item, inputs)) {
+            item->state = ITEM_REPEATED;
+            return 0;
+        }
+        return fail(item), 0;
+    }
+    inputs->ports->uuid(inputs->ports->arg, table_uuid);
+    struct commit_inputs commit_inputs = {inputs->now_ms, table_uuid};
+    if (table_commit_apply(&item->change->commit, base, &commit_inputs, inputs->arena, &next,
+                           &changed, &item->err) != 0) {
+        if (is_repeat(work, item, inputs)) {
+            item->state = ITEM_REPEATED;
+            return 0;
+        }
+        return fail(item), 0;
+    }
+    if (!changed) {
+        item->state = ITEM_UNCHANGED;
+        return 0;
+    }
+    bool moved = moves(work, &next);
+    if (moved && work->changed) {
+        return 1;
+    }
+    if (check_place(work, &next, item, uuid, inputs->arena) != 0) {
+        return fail(item), 0;
+    }
+    work->draft = next;
+    work->changed = true;
+    item->state = ITEM_CHANGED;
+    if (moved && item->next != NULL) {
+        work->left_over = item->next;
+        item->next = NULL;
+    }
+    return 0;
+}
+
+void commit_fold(struct lane_work *work, const struct fold_inputs *inputs)
+{
+    char uuid[UUID_TEXT_BYTES];
+    struct commit_item **link = &work->items;
+
+    assert(!work->changed && work->left_over == NULL);
+    inputs->ports->uuid(inputs->ports->arg, uuid);
+    if (work->base.version != NULL) {
+        work->draft = work->base.version->metadata;
+    }
+    while (*link != NULL) {
+        struct commit_item *item = *link;
+        assert(item->state == ITEM_WAITING);
+        if (fold_item(work, item, uuid, inputs) != 0) {
+            assert(!inputs->is_transaction && link != &work->items);
+            work->left_over = item;
+            *link = NULL;
+            break;
+        }
+        link = &item->next;
+    }
+    if (work->changed && work->base.version != NULL) {
+        table_metadata_log_append(&work->draft, work->base.version->row.metadata_location,
+                                  work->base.version->metadata.last_updated_ms, inputs->arena);
+    }
+    assert(work->items != NULL);
+}
