@@ -59,7 +59,8 @@ struct idempotency_claim {
 struct caller {
     struct str principal, request_id, client;
     const char *operation; /* operation id, for history */
-    struct sha256 request_digest; /* over method, path and body: recognises byte-identical repeats */
+    struct sha256
+        request_digest; /* over method, path and body: recognises byte-identical repeats */
     struct idempotency_claim idempotency;
 };
 

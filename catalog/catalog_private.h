@@ -13,8 +13,8 @@ struct idempotency_running;
 
 struct catalog {
     struct catalog_options options;
-    struct arena *arena;             /* for what lives as long as the catalog; under `lock` */
-    pthread_mutex_t lock;            /* warehouse list and arena */
+    struct arena *arena;  /* for what lives as long as the catalog; under `lock` */
+    pthread_mutex_t lock; /* warehouse list and arena */
     _Atomic(struct warehouse *) warehouses; /* newest first; entries are never freed before close */
     struct warehouse *default_warehouse;
     struct table_cache *cache;

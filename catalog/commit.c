@@ -226,8 +226,8 @@ static void lane_start(struct commit_core *core, struct commit_lane *lane)
         return;
     }
     struct commit_request *request = lane->front->request;
-    struct commit_round *round = request->is_transaction ? round_of_transaction(core, request)
-                                                         : round_of_lane(core, lane);
+    struct commit_round *round =
+        request->is_transaction ? round_of_transaction(core, request) : round_of_lane(core, lane);
     if (round != NULL) {
         core->ports.run(core->ports.arg, commit_round_run, round);
     }

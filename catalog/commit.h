@@ -1,11 +1,11 @@
 /* Commits to tables (contract/rest.md 3.5, 9, 10; contract/reliability.md 2).
  *
- * A commit waits in its table's lane; the lane's next round takes all that wait, folds them into one
- * new metadata file and one change of the metastore, and answers each for itself. A transaction
+ * A commit waits in its table's lane; the lane's next round takes all that wait, folds them into
+ * one new metadata file and one change of the metastore, and answers each for itself. A transaction
  * waits in the lanes of all its tables and is a round of its own.
  *
- * Outcomes: 0; ERR_NO_SUCH_TABLE, ERR_NO_SUCH_NAMESPACE (create), ERR_ALREADY_EXISTS (a view has the
- * name); ERR_COMMIT_FAILED; ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION, ERR_BAD_REQUEST;
+ * Outcomes: 0; ERR_NO_SUCH_TABLE, ERR_NO_SUCH_NAMESPACE (create), ERR_ALREADY_EXISTS (a view has
+ * the name); ERR_COMMIT_FAILED; ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION, ERR_BAD_REQUEST;
  * ERR_TOO_MANY_REQUESTS (before any work); ERR_UNAVAILABLE (definitely not applied);
  * ERR_COMMIT_STATE_UNKNOWN (and nothing else when the outcome could not be learned). */
 #ifndef CATALOG_COMMIT_H

@@ -79,8 +79,8 @@ struct lane_work {
     struct commit_base base;
     struct table_metadata draft; /* valid when base.version is set or `changed` */
     bool changed;
-    struct str file_location; /* of the new file */
-    struct str location;      /* canonical table location of the draft */
+    struct str file_location;      /* of the new file */
+    struct str location;           /* canonical table location of the draft */
     struct table_version *version; /* the new one, once rendered; a reference */
 };
 

@@ -29,8 +29,8 @@ static int check_name(const struct lane_work *work, struct commit_item *item, st
     struct str name = identifier_display(work->ident, arena);
 
     if (creates && work->base.is_other_kind) {
-        return error_set(&item->err, ERR_ALREADY_EXISTS,
-                         "View with same name already exists: %.*s", STR_ARG(name));
+        return error_set(&item->err, ERR_ALREADY_EXISTS, "View with same name already exists: %.*s",
+                         STR_ARG(name));
     }
     if (creates && work->base.version == NULL && !work->base.namespace_exists) {
         struct str ns = namespace_display(&work->ident->ns, arena);

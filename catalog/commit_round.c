@@ -5,7 +5,8 @@
  * refusal (503), or "unknown".
  *
  * If the process dies on any line: before submit nothing is referenced (a file may remain, named by
- * nobody); after it the metastore's transaction decides, and history tells a client that asks again.
+ * nobody); after it the metastore's transaction decides, and history tells a client that asks
+ * again.
  */
 #include "catalog/commit_core.h"
 #include "catalog/orphans.h"
@@ -80,8 +81,8 @@ static void remember_orphans(struct commit_round *round)
             continue;
         }
         assert(round->orphan_count < max);
-        round->orphans[round->orphan_count++] = orphan_job(
-            work->warehouse->id, arena_str(round->arena, work->file_location), now_ms);
+        round->orphans[round->orphan_count++] =
+            orphan_job(work->warehouse->id, arena_str(round->arena, work->file_location), now_ms);
     }
 }
 
@@ -246,21 +247,21 @@ static void add_rows(struct commit_round *round, struct change_set *set,
 
     for (struct commit_item *item = work->items; item != NULL; item = item->next) {
         if (item->state == ITEM_CHANGED) {
-            set->history[set->history_count++] = catalog_history(
-                round->catalog, item->request->caller, change_index, round->arena);
+            set->history[set->history_count++] =
+                catalog_history(round->catalog, item->request->caller, change_index, round->arena);
         }
         if (item->state == ITEM_FAILED || !speaks_for_request) {
             continue;
         }
         struct str location = STR_NONE;
         if (!round->is_transaction) {
-            location = work->changed ? work->file_location
-                                     : work->base.version->row.metadata_location;
+            location =
+                work->changed ? work->file_location : work->base.version->row.metadata_location;
         }
-        set->idempotency_count += catalog_idempotency_success(
-            round->catalog, item->request->caller, work->warehouse->id,
-            item->request->caller->idempotency.body, location,
-            &set->idempotency[set->idempotency_count]);
+        set->idempotency_count +=
+            catalog_idempotency_success(round->catalog, item->request->caller, work->warehouse->id,
+                                        item->request->caller->idempotency.body, location,
+                                        &set->idempotency[set->idempotency_count]);
     }
 }
 

@@ -21,7 +21,8 @@ struct idempotency_waiter {
 };
 
 /* One indexed read. Errors: ERR_UNAVAILABLE. */
-MUST_USE int catalog_idempotency_begin(struct catalog *catalog, const struct idempotency_claim *claim,
+MUST_USE int catalog_idempotency_begin(struct catalog *catalog,
+                                       const struct idempotency_claim *claim,
                                        struct idempotency_waiter *waiter, struct arena *arena,
                                        enum idempotency_state *state,
                                        struct idempotency_row *record, struct error *err);

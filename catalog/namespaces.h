@@ -20,9 +20,8 @@ MUST_USE int catalog_namespace_load(struct catalog *catalog, struct warehouse *w
 /* `properties` (NULL: none) is an object of strings; missing ancestors are made too.
  * Errors: ERR_ILLEGAL_ARGUMENT, ERR_ALREADY_EXISTS ("Namespace already exists: a.b"). */
 MUST_USE int catalog_namespace_create(struct catalog *catalog, struct warehouse *warehouse,
-                                      const struct caller *caller,
-                                      const struct namespace_ident *ns, const json_t *properties,
-                                      struct error *err);
+                                      const struct caller *caller, const struct namespace_ident *ns,
+                                      const json_t *properties, struct error *err);
 
 /* Errors: ERR_NO_SUCH_NAMESPACE, ERR_NAMESPACE_NOT_EMPTY ("Namespace a is not empty"). */
 MUST_USE int catalog_namespace_drop(struct catalog *catalog, struct warehouse *warehouse,

@@ -1,5 +1,5 @@
-/* Files that were written for a change which definitely failed: nobody will ever name them, but only
- * the sweeper deletes, later (DESIGN 2, rule 4). */
+/* Files that were written for a change which definitely failed: nobody will ever name them, but
+ * only the sweeper deletes, later (DESIGN 2, rule 4). */
 #ifndef CATALOG_ORPHANS_H
 #define CATALOG_ORPHANS_H
 

@@ -8,8 +8,7 @@
 /* Accepts a report for a table that exists; `body` is kept as it came (a JSON object with
  * "report-type"). Durable when it returns. Errors: ERR_NO_SUCH_TABLE, ERR_ILLEGAL_ARGUMENT. */
 MUST_USE int catalog_report_add(struct catalog *catalog, struct warehouse *warehouse,
-                                const struct identifier *ident, struct str body,
-                                struct error *err);
+                                const struct identifier *ident, struct str body, struct error *err);
 MUST_USE int catalog_report_list(struct catalog *catalog, struct warehouse *warehouse,
                                  const struct identifier *ident, int64_t before_sequence,
                                  size_t limit, struct arena *arena, struct report_row **out,

@@ -18,7 +18,7 @@
 #define BUCKETS_MIN 64
 
 struct entry {
-    struct entry *chain;        /* same bucket */
+    struct entry *chain;         /* same bucket */
     struct entry *newer, *older; /* LRU */
     struct table_version *version;
     uint64_t hash;

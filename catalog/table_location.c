@@ -15,8 +15,7 @@ static int check_below(const struct warehouse *warehouse, struct str text, const
     if (location_parse(text, arena, out, err) != 0) {
         return -1;
     }
-    if (!location_contains(&warehouse->root, out) ||
-        str_equal(warehouse->root.text, out->text)) {
+    if (!location_contains(&warehouse->root, out) || str_equal(warehouse->root.text, out->text)) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s is not inside warehouse %.*s: %.*s", what,
                          STR_ARG(warehouse->name), STR_ARG(text));
     }

@@ -11,10 +11,10 @@
 #include "metastore/metastore.h"
 
 struct table_version {
-    int references; /* counted with atomics */
+    int references;                 /* counted with atomics */
     struct object_row row;          /* texts in `arena` */
     struct table_metadata metadata; /* texts in `reply` and `arena` */
-    struct str reply;    /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult */
+    struct str reply; /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult */
     struct str document; /* the metadata file's text, a part of `reply` */
     char etag[2][24];    /* quoted; [0] snapshots=all, [1] snapshots=refs */
     size_t bytes;        /* what it holds, for the cache's budget */

@@ -247,16 +247,16 @@ static enum change_outcome submit_row(struct new_table *new, struct catalog_chan
     change->set.history = history;
     change->set.history_count = 1;
     change->set.idempotency = record;
-    change->set.idempotency_count = catalog_idempotency_success(
-        new->catalog, new->caller, new->warehouse->id, new->caller->idempotency.body,
-        row->metadata_location, record);
+    change->set.idempotency_count =
+        catalog_idempotency_success(new->catalog, new->caller, new->warehouse->id,
+                                    new->caller->idempotency.body, row->metadata_location, record);
     return catalog_apply(new->catalog, change);
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */
 
-static struct str requested_location(const struct new_table *new,
-                                     const struct table_create *create, const char *uuid)
+static struct str requested_location(const struct new_table *new, const struct table_create *create,
+                                     const char *uuid)
 {
     struct str location = create->location;
 
@@ -298,6 +298,11 @@ static int build_first_version(struct new_table *new, const struct table_create 
     return 0;
 }
 
+static void submit_to_catalog(void *catalog, struct catalog_change *change)
+{
+    catalog_submit(catalog, change);
+}
+
 static int store_first_version(struct new_table *new, struct error *err)
 {
     const struct table_version *version = new->version;
@@ -319,8 +324,7 @@ static int store_first_version(struct new_table *new, struct error *err)
     if (outcome != CHANGE_UNKNOWN) {
         struct job_row job = orphan_job(new->warehouse->id, version->row.metadata_location,
                                         clock_now_ms(new->catalog->options.clock));
-        orphans_journal((void (*)(void *, struct catalog_change *))catalog_submit, new->catalog,
-                        &job, 1);
+        orphans_journal(submit_to_catalog, new->catalog, &job, 1);
     }
     return outcome_error(new, &change.set, err);
 }
@@ -390,8 +394,8 @@ static int read_registered(struct new_table *new, struct str metadata_location, 
 
 int catalog_table_register(struct catalog *catalog, struct warehouse *warehouse,
                            const struct caller *caller, const struct identifier *ident,
-                           struct str metadata_location, bool overwrite,
-                           struct table_version **out, struct error *err)
+                           struct str metadata_location, bool overwrite, struct table_version **out,
+                           struct error *err)
 {
     struct new_table new = {.catalog = catalog,
                             .warehouse = warehouse,
