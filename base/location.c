@@ -51,7 +51,8 @@ static const char *bad_bytes(struct str text)
     return NULL;
 }
 
-/* The reason to refuse a path, or NULL. It is empty or begins with '/'; one trailing '/' is let pass. */
+/* The reason to refuse a path, or NULL. It is empty or begins with '/'; one '/' at the end is let
+ * pass. */
 static const char *bad_path(struct str path)
 {
     struct str rest = str_skip(path, 1);

@@ -215,33 +215,38 @@ static int check_digits(struct checker *c)
     return c->at > first ? 0 : fail(c, c->at, "a digit is expected");
 }
 
+/* The fraction and exponent behind a number's digits, when there are any. */
+static int check_fraction(struct checker *c)
+{
+    if (c->at < c->end && *c->at == '.') {
+        c->at++;
+        if (check_digits(c) != 0)
+            return -1;
+    }
+    if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
+        c->at++;
+        if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
+            c->at++;
+        return check_digits(c);
+    }
+    return 0;
+}
+
 static int check_number(struct checker *c)
 {
     const char *start = c->at;
-    bool integral = true;
     if (*c->at == '-')
         c->at++;
     if (c->at < c->end && *c->at == '0')
         c->at++;
     else if (check_digits(c) != 0)
         return -1;
-    if (c->at < c->end && *c->at == '.') {
-        integral = false;
-        c->at++;
-        if (check_digits(c) != 0)
-            return -1;
-    }
-    if (c->at < c->end && (*c->at == 'e' || *c->at == 'E')) {
-        integral = false;
-        c->at++;
-        if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
-            c->at++;
-        if (check_digits(c) != 0)
-            return -1;
-    }
+    const char *integer_end = c->at;
+    if (check_fraction(c) != 0)
+        return -1;
     long long number;
-    size_t len = (size_t)(c->at - start);
-    if (integral && len > 18 && !str_to_int64(str_from(start, len), &number))
+    struct str integer = str_from(start, (size_t)(integer_end - start));
+    if (c->at == integer_end && integer.len > 18 && !str_to_int64(integer, &number))
         return fail(c, start, "an integer beyond 64 bits");
     return 0;
 }

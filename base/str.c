@@ -81,27 +81,36 @@ static bool is_continuation(unsigned char byte)
     return (byte & 0xC0) == 0x80;
 }
 
+/* How long a character with this first byte is; 0 when none begins so. */
+static size_t utf8_length(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xC2 || lead > 0xF4)
+        return 0;
+    return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
+/* Overlong forms, surrogates and code points above U+10FFFF show in the second byte. */
+static bool is_second_byte(unsigned char lead, unsigned char second)
+{
+    unsigned char lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    unsigned char highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    return second >= lowest && second <= highest;
+}
+
 size_t str_utf8_char(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     if (s.len == 0)
         return 0;
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xC2 || p[0] > 0xF4 || s.len < 2 || !is_continuation(p[1]))
+    size_t bytes = utf8_length(p[0]);
+    if (bytes > s.len || (bytes > 1 && !is_second_byte(p[0], p[1])))
         return 0;
-    if (p[0] < 0xE0)
-        return 2;
-    if (s.len < 3 || !is_continuation(p[2]))
-        return 0;
-    if (p[0] < 0xF0) {
-        bool overlong = p[0] == 0xE0 && p[1] < 0xA0;
-        bool surrogate = p[0] == 0xED && p[1] > 0x9F;
-        return overlong || surrogate ? 0 : 3;
-    }
-    bool overlong = p[0] == 0xF0 && p[1] < 0x90;
-    bool too_high = p[0] == 0xF4 && p[1] > 0x8F;
-    return s.len < 4 || !is_continuation(p[3]) || overlong || too_high ? 0 : 4;
+    for (size_t i = 2; i < bytes; i++)
+        if (!is_continuation(p[i]))
+            return 0;
+    return bytes;
 }
 
 bool str_is_utf8(struct str s)
