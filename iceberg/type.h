@@ -43,18 +43,19 @@ struct field {
     struct str name;
     bool required;
     struct type *type;
-    struct str doc;             /* STR_NONE when absent */
-    struct str initial_default; /* JSON text, STR_NONE when absent or null */
-    struct str write_default;   /* JSON text, STR_NONE when absent or null */
+    struct str doc;             /* STR_NONE when absent; an empty doc is not absent */
+    struct str initial_default; /* canonical JSON text (default_value.h), STR_NONE when none */
+    struct str write_default;   /* the same */
 };
 
 struct type {
     enum type_id id;
-    int64_t length;       /* fixed[length]; decimal precision */
+    int64_t length;       /* fixed: bytes; decimal: precision */
     int64_t scale;        /* decimal */
     struct str crs;       /* geometry, geography; "OGC:CRS84" when not given */
     struct str algorithm; /* geography; "spherical" when not given */
-    /* struct: its fields; list: one field "element"; map: two fields "key" (required) and "value" */
+    /* struct: its fields; list: one field "element"; map: two fields "key" (required) and "value"
+     */
     struct field *fields;
     size_t field_count;
 };
@@ -64,12 +65,23 @@ static inline bool type_is_primitive(const struct type *type)
     return type->id < TYPE_STRUCT && type->id != TYPE_VARIANT;
 }
 
-/* Errors: ERR_ILLEGAL_ARGUMENT naming the type text; depth and column count are bounded
+/* A type with all that is nested in it; nothing of `json` is kept. Field ids are not judged beyond
+ * 0 <= id <= INT32_MAX: whether they are unique is the schema's question.
+ * Errors: ERR_ILLEGAL_ARGUMENT naming the type text; depth and column count are bounded
  * (SCHEMA_DEPTH_MAX, SCHEMA_COLUMNS_MAX). */
 MUST_USE int type_parse(const json_t *json, struct arena *arena, struct type **out,
                         struct error *err);
-void type_write(const struct type *type, struct buf *out); /* JSON, as Java prints it */
-struct str type_display(const struct type *type, struct arena *arena); /* "decimal(9, 2)" */
+
+/* The text of a primitive type or variant ("decimal(9,2)", any case) into *out. */
+MUST_USE int type_parse_text(struct str text, struct arena *arena, struct type *out,
+                             struct error *err);
+
+void type_write(const struct type *type, struct buf *out);        /* JSON, as Java prints it */
+void type_write_fields(const struct type *type, struct buf *out); /* a struct's array of fields */
+
+/* "decimal(9, 2)", for messages; of a nested type only "struct", "list" or "map". */
+struct str type_display(const struct type *type, struct arena *arena);
+
 bool type_equal(const struct type *a, const struct type *b); /* ids, names, docs, defaults too */
 
 #endif
