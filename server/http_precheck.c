@@ -116,25 +116,31 @@ static int collect_fields(const struct http_head *head, struct framing *framing,
     return 0;
 }
 
+static int check_transfer_encoding(const struct framing *framing, bool is_1_1, struct error *err)
+{
+    if (framing->encodings == 0)
+        return 0;
+    if (framing->lengths > 0)
+        return error_set(err, ERR_BAD_REQUEST,
+                         "Malformed request: both Content-Length and Transfer-Encoding");
+    if (framing->encodings > 1 || !str_equal_ignore_case(framing->encoding, STR("chunked")))
+        return error_set(err, ERR_BAD_REQUEST,
+                         "Malformed request: the only Transfer-Encoding served is chunked");
+    if (!is_1_1)
+        return error_set(err, ERR_BAD_REQUEST,
+                         "Malformed request: Transfer-Encoding needs HTTP/1.1");
+    return 0;
+}
+
 static int check_framing(const struct framing *framing, bool is_1_1, struct http_body_plan *plan,
                          struct error *err)
 {
     if (framing->hosts > 1 || (is_1_1 && framing->hosts == 0))
         return error_set(err, ERR_BAD_REQUEST, "Malformed request: exactly one Host is required");
-    if (check_host(framing->host, err) != 0)
-        return -1;
     if (framing->lengths > 1)
         return error_set(err, ERR_BAD_REQUEST, "Malformed request: more than one Content-Length");
-    if (framing->encodings > 0 && framing->lengths > 0)
-        return error_set(err, ERR_BAD_REQUEST,
-                         "Malformed request: both Content-Length and Transfer-Encoding");
-    if (framing->encodings > 1 ||
-        (framing->encodings == 1 && !str_equal_ignore_case(framing->encoding, STR("chunked"))))
-        return error_set(err, ERR_BAD_REQUEST,
-                         "Malformed request: the only Transfer-Encoding served is chunked");
-    if (framing->encodings > 0 && !is_1_1)
-        return error_set(err, ERR_BAD_REQUEST,
-                         "Malformed request: Transfer-Encoding needs HTTP/1.1");
+    if (check_host(framing->host, err) != 0 || check_transfer_encoding(framing, is_1_1, err) != 0)
+        return -1;
     *plan = (struct http_body_plan){0};
     if (framing->lengths == 1 && parse_content_length(framing->length, &plan->bytes, err) != 0)
         return -1;

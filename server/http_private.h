@@ -70,6 +70,7 @@ struct http_loop {
     pthread_t thread;
     int listen_fd, epoll_fd, event_fd;
     _Atomic(struct exchange *) completed; /* newest first; workers push, the loop takes all */
+    _Atomic int completing; /* workers inside http_loop_complete: the loop must outlive them */
     _Atomic bool stop_listening, stop;
     sem_t listening_stopped;
     struct http_connection *connections;

@@ -218,8 +218,8 @@ void http_linger_begin(struct http_loop *loop, int fd)
 
 void http_linger_read(struct http_loop *loop, struct http_linger *linger)
 {
-    /* MSG_TRUNC: TCP throws the bytes away without copying them. */
-    ssize_t n = recv(linger->fd, NULL, 1 << 20, MSG_DONTWAIT | MSG_TRUNC);
+    char unread[65536];
+    ssize_t n = recv(linger->fd, unread, sizeof(unread), MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         linger_end(loop, linger);
 }

@@ -6,7 +6,7 @@
  *    from elsewhere, and would sleep over it.
  * 3. One SO_REUSEPORT listener per loop: loops that share one share its connections badly.
  * 4. A worker wakes a loop only when it found the list of completions empty.
- * 5. A loop ends only when nothing of it is suspended. */
+ * 5. A loop ends only when nothing of it is suspended and no worker is about to wake it. */
 #include "server/http_private.h"
 
 #include <arpa/inet.h>
@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +28,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define POOL_BYTES ((size_t)32768) /* zeroed per request, resident per connection: never raise it \
-                                    */
+#define POOL_BYTES                                                                 \
+    ((size_t)32768) /* zeroed per request, resident per connection: never raise it \
+                     */
 #define LISTEN_BACKLOG 4096
 #define EVENTS_MAX 64
 #define STOP_GRACE_US 1000000 /* for replies on their way out */
@@ -40,12 +42,14 @@
 void http_loop_complete(struct exchange *x)
 {
     struct http_loop *loop = x->loop;
+    atomic_fetch_add(&loop->completing, 1);
     struct exchange *head = atomic_load_explicit(&loop->completed, memory_order_relaxed);
     do {
         x->next = head;
     } while (!atomic_compare_exchange_weak(&loop->completed, &head, x));
     if (head == NULL && eventfd_write(loop->event_fd, 1) != 0)
         log_fatal("cannot wake an event loop: errno %d", errno);
+    atomic_fetch_sub(&loop->completing, 1);
 }
 
 static void resume_completed(struct http_loop *loop)
@@ -126,6 +130,8 @@ static void *run_loop(void *arg)
             break;
     }
     assert(loop->listen_fd < 0 && loop->suspended_count == 0);
+    while (atomic_load(&loop->completing) > 0)
+        sched_yield();
     MHD_stop_daemon(loop->daemon);
     loop->daemon = NULL;
     http_linger_end_all(loop);
