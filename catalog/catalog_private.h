@@ -62,6 +62,10 @@ MUST_USE int catalog_object_find(struct catalog *catalog, struct warehouse *ware
 MUST_USE int catalog_table_row(struct catalog *catalog, struct warehouse *warehouse,
                                const struct identifier *ident, struct arena *arena,
                                struct object_row *out, struct error *err);
+/* Errors: ERR_NO_SUCH_NAMESPACE "Namespace does not exist: a.b". */
+MUST_USE int catalog_namespace_row(struct catalog *catalog, struct warehouse *warehouse,
+                                   const struct namespace_ident *ns, struct arena *arena,
+                                   struct namespace_row *out, struct error *err);
 MUST_USE int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *warehouse,
                                           const struct namespace_ident *ns, struct error *err);
 

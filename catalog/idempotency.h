@@ -30,8 +30,9 @@ MUST_USE int catalog_idempotency_begin(struct catalog *catalog,
 /* After the answer is decided and (for a success) durable: wakes those who wait. */
 void catalog_idempotency_end(struct catalog *catalog, struct str key);
 
-/* Keeps a deterministic refusal (400, 403, 404, 406, 409, 422 kinds; others are ignored). Blocks.
- * A failure to record is logged, never reported. */
+/* Keeps a deterministic refusal (400, 403, 404, 406, 409, 422 kinds; others are ignored).
+ * `warehouse` NULL: the request was about none. Blocks. A failure to record is logged, never
+ * reported. */
 void catalog_idempotency_record_error(struct catalog *catalog, struct warehouse *warehouse,
                                       const struct idempotency_claim *claim,
                                       const struct error *why);

@@ -6,7 +6,8 @@
 #include "catalog/warehouse.h"
 
 /* Accepts a report for a table that exists; `body` is kept as it came (a JSON object with
- * "report-type"). Durable when it returns. Errors: ERR_NO_SUCH_TABLE, ERR_ILLEGAL_ARGUMENT. */
+ * "report-type"). Durable when it returns. Errors: ERR_BAD_REQUEST (not JSON),
+ * ERR_ILLEGAL_ARGUMENT, ERR_NO_SUCH_TABLE. */
 MUST_USE int catalog_report_add(struct catalog *catalog, struct warehouse *warehouse,
                                 const struct identifier *ident, struct str body, struct error *err);
 MUST_USE int catalog_report_list(struct catalog *catalog, struct warehouse *warehouse,

@@ -1,18 +1,24 @@
 /* Deletes files, later and only by durable jobs (DESIGN 2, rule 4). A request never deletes.
  *
- * Jobs: "remove-file" — a metadata file whose commit definitely failed: removed after its grace
- * when no row and no history names it. "purge-table" — a table dropped with purge: payload is the
- * final metadata location, table location and uuid; removes what the final metadata itself names
- * inside the table's own location: metadata-log files, statistics, partition statistics, nothing
- * else. What only manifests know stays until they are read; then the job also ends with lists and
- * the current metadata file. Until then the current metadata file is kept, so that the rest can be
- * found, and the job waits in kind "purge-manifests". */
+ * Jobs: "remove-file" — a metadata file whose commit definitely failed (payload: its location):
+ * removed after its grace when no row and no history names it. "purge-table" — a table dropped with
+ * purge: payload is a JSON object of final metadata location, table location, uuid and name;
+ * removes what the final metadata itself names inside the table's own location: metadata-log files,
+ * statistics, partition statistics, nothing else. What only manifests know stays until they are
+ * read; then the job also ends with lists and the current metadata file. Until then the current
+ * metadata file is kept, so that the rest can be found, and the job waits in kind
+ * "purge-manifests". */
 #ifndef CATALOG_SWEEPER_H
 #define CATALOG_SWEEPER_H
 
 #include "catalog/warehouse.h"
 
 #define SWEEP_GRACE_MS (24 * 3600 * 1000ll) /* before a failed commit's file may go */
+
+/* The job that purges a dropped table; its texts are in `arena`. It belongs into the change set of
+ * the drop. */
+struct job_row sweeper_purge_job(struct catalog *catalog, const struct object_row *dropped,
+                                 struct arena *arena);
 
 /* Runs the jobs that are due, at most `limit`; *done counts finished ones. Called by the janitor
  * and by tests. */

@@ -26,11 +26,11 @@ struct warehouse *catalog_default_warehouse(struct catalog *catalog);
 MUST_USE int catalog_warehouse_list(struct catalog *catalog, struct arena *arena,
                                     struct warehouse ***out, size_t *count, struct error *err);
 
-/* One segment of [A-Za-z0-9_.-], at most 128 bytes, not a word that begins a path of the API
- * (namespaces, tables, views, transactions, config, oauth, aws, management); `location` STR_NONE: a
- * directory of that name beside the default warehouse's. Roots may not contain one another. The new
- * root is proven by writing, reading and removing a file there.
- * Errors: ERR_ILLEGAL_ARGUMENT, ERR_ALREADY_EXISTS, ERR_UNAVAILABLE. */
+/* One segment of [A-Za-z0-9_.-], at most 128 bytes, not beginning with a dot and not a word that
+ * begins a path of the API (namespaces, tables, views, transactions, config, oauth, aws,
+ * management); `location` STR_NONE: a directory of that name beside the default warehouse's. Roots
+ * may not contain one another. The new root is proven by writing, reading and removing a file
+ * there. Errors: ERR_ILLEGAL_ARGUMENT, ERR_ALREADY_EXISTS, ERR_UNAVAILABLE. */
 MUST_USE int catalog_warehouse_create(struct catalog *catalog, const struct caller *caller,
                                       struct str name, struct str location, struct warehouse **out,
                                       struct error *err);

@@ -1,0 +1,420 @@
+/* Runs the durable jobs that delete files.
+ *
+ * 1. A file goes only when a job names it, directly or through the final metadata of a dropped
+ *    table; never because of where it lies. Beyond that it must lie inside the table's location.
+ * 2. A metadata file whose commit failed goes only when no history row names it. Every row of an
+ *    object has its history row, so this covers the rows too, and a file that somebody registered
+ *    in the meantime.
+ * 3. A job leaves the metastore after its files are gone; running it twice does no harm.
+ * 4. What cannot be deleted now is tried again later, for ever; what must not be deleted is told in
+ *    the log and left alone. */
+#include "catalog/sweeper.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/raw_json.h"
+#include "catalog/mutation.h"
+#include "catalog/tables.h"
+
+#define RETRY_MS_MIN (60 * 1000ll)
+#define RETRY_MS_MAX (3600 * 1000ll)
+#define HISTORY_PAGE 1000
+/* How long before its job a file can have been written: longer than any request may take. */
+#define REQUEST_MS_MAX (3600 * 1000ll)
+#define NEVER_DUE INT64_MAX
+
+enum job_end {
+    JOB_DONE,
+    JOB_LATER,
+    JOB_WAITS, /* goes on as *next */
+};
+
+struct doomed_file {
+    struct str location;
+    int64_t warehouse_id;
+    bool named; /* by some row of the history: it lives */
+};
+
+struct sweep {
+    struct catalog *catalog;
+    struct arena *arena; /* of the whole sweep */
+    struct job_row *jobs;
+    size_t job_count;
+    struct doomed_file *doomed; /* those of the "remove-file" jobs, sorted */
+    size_t doomed_count;
+};
+
+/* ---- jobs as rows ---------------------------------------------------------------------------- */
+
+/* A text that is not UTF-8 stays out: then the job cannot read it back and deletes nothing. */
+static void set_text(json_t *payload, const char *key, struct str text)
+{
+    json_object_set_new(payload, key, json_stringn(text.ptr == NULL ? "" : text.ptr, text.len));
+}
+
+struct job_row sweeper_purge_job(struct catalog *catalog, const struct object_row *dropped,
+                                 struct arena *arena)
+{
+    int64_t now_ms = clock_now_ms(catalog->options.clock);
+    json_t *payload = json_object();
+    set_text(payload, "metadata-location", dropped->metadata_location);
+    set_text(payload, "location", dropped->location);
+    set_text(payload, "table-uuid", dropped->uuid);
+    set_text(payload, "namespace-key", dropped->namespace_key);
+    set_text(payload, "name", dropped->name);
+    struct job_row job = {
+        .kind = STR("purge-table"),
+        .payload = catalog_json_text(payload, arena),
+        .warehouse_id = dropped->warehouse_id,
+        .created_ms = now_ms,
+        .not_before_ms = now_ms,
+    };
+    json_decref(payload);
+    return job;
+}
+
+/* A text of the payload. Absent: STR_NONE. */
+static struct str payload_text(const struct job_row *job, const char *key, struct arena *arena)
+{
+    struct error ignored;
+    struct str object;
+    if (raw_json_check(job->payload, &object, &ignored) != 0 ||
+        raw_json_kind(object) != RAW_JSON_OBJECT)
+        return STR_NONE;
+    struct str member = raw_json_member(object, key);
+    if (member.ptr == NULL || raw_json_kind(member) != RAW_JSON_STRING)
+        return STR_NONE;
+    return raw_json_string(member, arena);
+}
+
+/* Also one that was dropped meanwhile: its storage stays open until the catalog closes. */
+static struct warehouse *warehouse_of(struct catalog *catalog, const struct job_row *job)
+{
+    struct warehouse *at = atomic_load(&catalog->warehouses);
+    while (at != NULL && at->id != job->warehouse_id)
+        at = at->next;
+    return at;
+}
+
+static enum job_end unreadable(const struct job_row *job, const char *why)
+{
+    log_error("sweeper: job given up: kind=%.*s id=%lld reason=%s", STR_ARG(job->kind),
+              (long long)job->id, why);
+    return JOB_DONE;
+}
+
+/* ---- remove-file ----------------------------------------------------------------------------- */
+
+static int compare_doomed(const void *left, const void *right)
+{
+    const struct doomed_file *a = left, *b = right;
+    if (a->warehouse_id != b->warehouse_id)
+        return a->warehouse_id < b->warehouse_id ? -1 : 1;
+    return str_compare(a->location, b->location);
+}
+
+static struct doomed_file *find_doomed(struct sweep *sweep, int64_t warehouse_id,
+                                       struct str location)
+{
+    struct doomed_file key = {.location = location, .warehouse_id = warehouse_id};
+    if (location.len == 0)
+        return NULL;
+    return bsearch(&key, sweep->doomed, sweep->doomed_count, sizeof(key), compare_doomed);
+}
+
+/* A row may spell a location as a client did: compared are canonical forms. STR_NONE: is none. */
+static struct str canonical(struct str location, struct arena *arena)
+{
+    struct location parsed;
+    struct error ignored;
+    if (location.len == 0 || location_parse(location, arena, &parsed, &ignored) != 0)
+        return STR_NONE;
+    return parsed.text;
+}
+
+static void mark(struct sweep *sweep, int64_t warehouse_id, struct str location,
+                 struct arena *arena)
+{
+    struct doomed_file *file = find_doomed(sweep, warehouse_id, canonical(location, arena));
+    if (file != NULL)
+        file->named = true;
+}
+
+/* Reads a warehouse's history back to since_ms and marks the files it names. It ends with a page of
+ * older rows only, so that a clock that was set back hides nothing. */
+static int mark_named(struct sweep *sweep, int64_t warehouse_id, int64_t since_ms,
+                      struct error *err)
+{
+    struct object_name all = {.warehouse_id = warehouse_id};
+    struct arena *page = arena_new();
+    int64_t before = 0;
+    int result = 0;
+    bool more = true;
+    while (result == 0 && more) {
+        struct history_row *rows;
+        size_t count;
+        arena_reset(page);
+        result = metastore_history_list(sweep->catalog->options.metastore, &all, before,
+                                        HISTORY_PAGE, page, &rows, &count, err);
+        more = false;
+        for (size_t i = 0; result == 0 && i < count; i++) {
+            mark(sweep, warehouse_id, rows[i].metadata_location, page);
+            mark(sweep, warehouse_id, rows[i].parent_location, page);
+            more = more || rows[i].time_ms >= since_ms;
+            before = rows[i].sequence;
+        }
+    }
+    arena_free(page);
+    return result;
+}
+
+/* Fills sweep->doomed; one pass over the history of each warehouse concerned. */
+static int find_named(struct sweep *sweep, struct error *err)
+{
+    int64_t since_ms = INT64_MAX;
+    sweep->doomed = ARENA_ARRAY(sweep->arena, struct doomed_file, sweep->job_count);
+    for (size_t i = 0; i < sweep->job_count; i++) {
+        const struct job_row *job = &sweep->jobs[i];
+        if (!str_equal(job->kind, STR("remove-file")))
+            continue;
+        sweep->doomed[sweep->doomed_count++] = (struct doomed_file){
+            .location = canonical(job->payload, sweep->arena),
+            .warehouse_id = job->warehouse_id,
+        };
+        if (job->created_ms < since_ms)
+            since_ms = job->created_ms;
+    }
+    if (sweep->doomed_count == 0)
+        return 0;
+    qsort(sweep->doomed, sweep->doomed_count, sizeof(*sweep->doomed), compare_doomed);
+    for (size_t i = 0; i < sweep->doomed_count; i++) {
+        int64_t id = sweep->doomed[i].warehouse_id;
+        if (i > 0 && id == sweep->doomed[i - 1].warehouse_id)
+            continue;
+        if (mark_named(sweep, id, since_ms - REQUEST_MS_MAX, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* false: could not be removed now. */
+static bool remove_one(struct warehouse *warehouse, struct str location)
+{
+    struct error err;
+    if (file_io_remove(warehouse->io, location, &err) == 0) {
+        metric_add(METRIC_SWEPT, 1);
+        return true;
+    }
+    log_warn("sweeper: file not removed: location=%.*s error=%s %s", STR_ARG(location), err.message,
+             err.detail);
+    return err.kind == ERR_FORBIDDEN || err.kind == ERR_ILLEGAL_ARGUMENT;
+}
+
+static enum job_end run_remove_file(struct sweep *sweep, const struct job_row *job,
+                                    struct job_row *next)
+{
+    struct str location = canonical(job->payload, sweep->arena);
+    struct warehouse *warehouse = warehouse_of(sweep->catalog, job);
+    const struct doomed_file *file = find_doomed(sweep, job->warehouse_id, location);
+    (void)next;
+    if (file == NULL)
+        return unreadable(job, "no location");
+    if (warehouse == NULL)
+        return unreadable(job, "no such warehouse");
+    if (file->named) {
+        log_warn("sweeper: kept a file that the history names: location=%.*s", STR_ARG(location));
+        return JOB_DONE;
+    }
+    return remove_one(warehouse, location) ? JOB_DONE : JOB_LATER;
+}
+
+/* ---- purge-table ----------------------------------------------------------------------------- */
+
+struct purge {
+    struct warehouse *warehouse;
+    struct arena *arena;
+    struct location table; /* what lies outside is not ours */
+    struct str metadata_location;
+    size_t failed;
+};
+
+/* One file that the final metadata names. */
+static void purge_file(struct purge *purge, struct str name)
+{
+    struct error err;
+    struct location file, kept;
+    if (location_parse(name, purge->arena, &file, &err) != 0 ||
+        location_parse(purge->metadata_location, purge->arena, &kept, &err) != 0 ||
+        !location_contains(&purge->table, &file) || str_equal(file.text, purge->table.text)) {
+        log_warn("sweeper: not purged, outside of the table: location=%.*s", STR_ARG(name));
+        return;
+    }
+    if (!str_equal(file.text, kept.text) && !remove_one(purge->warehouse, file.text))
+        purge->failed++;
+}
+
+static void purge_statistics(struct purge *purge, const struct metadata_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct str path = raw_json_member(list->elements[i].text, "statistics-path");
+        if (path.ptr != NULL && raw_json_kind(path) == RAW_JSON_STRING)
+            purge_file(purge, raw_json_string(path, purge->arena));
+    }
+}
+
+static void purge_files(struct purge *purge, const struct table_metadata *metadata)
+{
+    purge_statistics(purge, &metadata->statistics);
+    purge_statistics(purge, &metadata->partition_statistics);
+    for (size_t i = 0; i < metadata->metadata_log.count; i++)
+        purge_file(purge, metadata->metadata_log.elements[i].key);
+}
+
+/* Has somebody given the dropped table its name back? Then its files are in use again. */
+static int lives_again(struct sweep *sweep, const struct job_row *job, struct str uuid, bool *lives,
+                       struct error *err)
+{
+    struct object_row row;
+    struct object_name name = {
+        .warehouse_id = job->warehouse_id,
+        .namespace_key = payload_text(job, "namespace-key", sweep->arena),
+        .name = payload_text(job, "name", sweep->arena),
+    };
+    bool found = false;
+    if (metastore_object_find(sweep->catalog->options.metastore, &name, sweep->arena, &row, &found,
+                              err) != 0)
+        return -1;
+    *lives = found && str_equal(row.uuid, uuid);
+    return 0;
+}
+
+static enum job_end purge_with_metadata(struct sweep *sweep, const struct job_row *job,
+                                        struct purge *purge, struct job_row *next)
+{
+    struct table_version *version;
+    struct error err = {0};
+    if (catalog_table_load_at(sweep->catalog, purge->warehouse, purge->metadata_location, &version,
+                              &err) != 0)
+        return err.kind == ERR_UNAVAILABLE ? JOB_LATER : unreadable(job, err.message);
+    purge_files(purge, &version->metadata);
+    table_version_unref(version);
+    if (purge->failed > 0)
+        return JOB_LATER;
+    *next = *job;
+    next->kind = STR("purge-manifests");
+    next->not_before_ms = NEVER_DUE;
+    next->attempts = 0;
+    return JOB_WAITS;
+}
+
+static enum job_end run_purge_table(struct sweep *sweep, const struct job_row *job,
+                                    struct job_row *next)
+{
+    struct error err = {0};
+    struct str location = payload_text(job, "location", sweep->arena);
+    struct str uuid = payload_text(job, "table-uuid", sweep->arena);
+    struct purge purge = {
+        .warehouse = warehouse_of(sweep->catalog, job),
+        .arena = sweep->arena,
+        .metadata_location = payload_text(job, "metadata-location", sweep->arena),
+    };
+    bool lives = false;
+    if (purge.warehouse == NULL)
+        return unreadable(job, "no such warehouse");
+    if (location_parse(location, sweep->arena, &purge.table, &err) != 0)
+        return unreadable(job, err.message);
+    if (!location_contains(&purge.warehouse->root, &purge.table))
+        return unreadable(job, "the table lies outside of its warehouse");
+    if (lives_again(sweep, job, uuid, &lives, &err) != 0)
+        return JOB_LATER;
+    if (lives) {
+        log_warn("sweeper: not purged, the table was registered again: location=%.*s",
+                 STR_ARG(location));
+        return JOB_DONE;
+    }
+    return purge_with_metadata(sweep, job, &purge, next);
+}
+
+/* ---- the sweep ------------------------------------------------------------------------------- */
+
+static const struct job_kind {
+    const char *name;
+    enum job_end (*run)(struct sweep *sweep, const struct job_row *job, struct job_row *next);
+} JOB_KINDS[] = {
+    {"remove-file", run_remove_file},
+    {"purge-table", run_purge_table},
+};
+
+static enum job_end run(struct sweep *sweep, const struct job_row *job, struct job_row *next)
+{
+    for (size_t i = 0; i < sizeof(JOB_KINDS) / sizeof(JOB_KINDS[0]); i++)
+        if (str_equal_cstr(job->kind, JOB_KINDS[i].name))
+            return JOB_KINDS[i].run(sweep, job, next);
+    log_warn("sweeper: unknown kind of job: kind=%.*s", STR_ARG(job->kind)); /* a newer program's */
+    return JOB_LATER;
+}
+
+static struct job_row postponed(struct sweep *sweep, const struct job_row *job)
+{
+    struct job_row later = *job;
+    int64_t delay_ms = RETRY_MS_MAX;
+    if (job->attempts < 6)
+        delay_ms = RETRY_MS_MIN << job->attempts;
+    assert(delay_ms > 0 && delay_ms <= RETRY_MS_MAX);
+    later.attempts = job->attempts + 1;
+    later.not_before_ms = clock_now_ms(sweep->catalog->options.clock) + delay_ms;
+    return later;
+}
+
+/* Takes the job out, and puts in what is left of it, in one transaction. */
+static int settle(struct sweep *sweep, const struct job_row *job, struct job_row *next,
+                  struct error *err)
+{
+    struct catalog_change change = {.set = {.jobs_done = &job->id,
+                                            .jobs_done_count = 1,
+                                            .jobs = next,
+                                            .job_count = next != NULL ? 1 : 0}};
+    if (catalog_apply(sweep->catalog, &change) != CHANGE_APPLIED)
+        return catalog_outcome_error(&change.set, err);
+    return 0;
+}
+
+static int run_all(struct sweep *sweep, size_t limit, size_t *done, struct error *err)
+{
+    struct catalog *catalog = sweep->catalog;
+    if (metastore_job_list(catalog->options.metastore, clock_now_ms(catalog->options.clock), limit,
+                           sweep->arena, &sweep->jobs, &sweep->job_count, err) != 0 ||
+        find_named(sweep, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sweep->job_count; i++) {
+        const struct job_row *job = &sweep->jobs[i];
+        struct job_row next;
+        enum job_end end = run(sweep, job, &next);
+        if (end == JOB_LATER)
+            next = postponed(sweep, job);
+        if (settle(sweep, job, end == JOB_DONE ? NULL : &next, err) != 0)
+            return -1;
+        if (end != JOB_LATER)
+            (*done)++;
+    }
+    return 0;
+}
+
+int catalog_sweep(struct catalog *catalog, size_t limit, size_t *done, struct error *err)
+{
+    struct sweep sweep = {.catalog = catalog, .arena = arena_new()};
+    *done = 0;
+    int result = run_all(&sweep, limit, done, err);
+    arena_free(sweep.arena);
+    return result;
+}
+
+int catalog_expire(struct catalog *catalog, struct error *err)
+{
+    return metastore_expire(catalog->options.metastore, clock_now_ms(catalog->options.clock), err);
+}

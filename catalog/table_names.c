@@ -1,0 +1,246 @@
+/* Tables as names: list, exists, drop, unregister, rename (rest.md 3.2, 3.6, 3.8).
+ *
+ * 1. What is dropped is exactly the row that was read: id, version and metadata location are
+ *    expected, and another's change in between means to read again. So a drop and a commit happen
+ *    in one order or the other, and a purge knows the final metadata.
+ * 2. No file is touched: a purge is a job written in the transaction of the drop.
+ * 3. The order of checks and the texts are the contract's; clients compare them. */
+#include "catalog/tables.h"
+
+#include <assert.h>
+
+#include "catalog/mutation.h"
+#include "catalog/sweeper.h"
+
+int catalog_table_list(struct catalog *catalog, struct warehouse *warehouse,
+                       const struct namespace_ident *ns, const struct page_request *page,
+                       struct arena *arena, struct name_list *out, struct error *err)
+{
+    if (catalog_namespace_must_exist(catalog, warehouse, ns, err) != 0)
+        return -1;
+    struct object_name in = {
+        .warehouse_id = warehouse->id,
+        .namespace_key = namespace_key(ns, arena),
+        .kind = OBJECT_TABLE,
+    };
+    return metastore_object_list(catalog->options.metastore, &in, page, arena, out, err);
+}
+
+int catalog_table_exists(struct catalog *catalog, struct warehouse *warehouse,
+                         const struct identifier *ident, struct error *err)
+{
+    struct arena *arena = arena_new();
+    struct object_row row;
+    int result = catalog_table_row(catalog, warehouse, ident, arena, &row, err);
+    arena_free(arena);
+    return result;
+}
+
+/* One use case on a table's name, which may take several tries. */
+struct name_change {
+    struct catalog *catalog;
+    struct warehouse *warehouse;
+    const struct caller *caller;
+    const struct identifier *ident;
+    const struct identifier *to; /* rename */
+    bool purge;                  /* drop */
+    struct table_version *final; /* unregister: the result */
+    struct arena *arena;         /* of one try */
+    struct error *err;
+    bool again; /* another change came between read and write */
+};
+
+static int no_such_table(const struct name_change *use)
+{
+    return error_set(use->err, ERR_NO_SUCH_TABLE, "Table does not exist: %.*s",
+                     STR_ARG(identifier_display(use->ident, use->arena)));
+}
+
+static int repeat(int (*once)(struct name_change *use), struct name_change *use)
+{
+    int result = -1;
+    use->arena = arena_new();
+    use->again = true;
+    for (int attempt = 0; use->again && attempt < MUTATION_ATTEMPTS_MAX; attempt++) {
+        arena_reset(use->arena);
+        use->again = false;
+        result = once(use);
+    }
+    if (use->again)
+        result = error_set(use->err, ERR_UNAVAILABLE, "Table is changing too fast, try again: %.*s",
+                           STR_ARG(identifier_display(use->ident, use->arena)));
+    arena_free(use->arena);
+    return result;
+}
+
+/* A change that expects the name to be exactly the row that was read. */
+static struct change change_of_row(enum change_kind kind, const struct name_change *use,
+                                   const struct object_row *row)
+{
+    assert(row->kind == OBJECT_TABLE);
+    return (struct change){
+        .kind = kind,
+        .warehouse_id = use->warehouse->id,
+        .namespace_key = namespace_key(&use->ident->ns, use->arena),
+        .name = use->ident->name,
+        .object_kind = OBJECT_TABLE,
+        .uuid = row->uuid,
+        .expect_id = row->id,
+        .expect_version = row->version,
+        .expect_metadata_location = row->metadata_location,
+    };
+}
+
+/* What the outcome of a change of that row means, for all but the destination of a rename. */
+static int finish(struct name_change *use, const struct mutation *mutation,
+                  enum change_outcome outcome)
+{
+    switch (outcome) {
+    case CHANGE_APPLIED:
+        return 0;
+    case CHANGE_MISSING:
+        return no_such_table(use);
+    case CHANGE_CONFLICT:
+        use->again = true;
+        return -1;
+    default:
+        return mutation_error(mutation, use->err);
+    }
+}
+
+/* ---- drop ------------------------------------------------------------------------------------ */
+
+static int drop_once(struct name_change *use)
+{
+    struct object_row row;
+    if (catalog_table_row(use->catalog, use->warehouse, use->ident, use->arena, &row, use->err) !=
+        0)
+        return -1;
+    struct mutation mutation = {.change = change_of_row(CHANGE_OBJECT_DROP, use, &row)};
+    struct job_row job;
+    if (use->purge) {
+        job = sweeper_purge_job(use->catalog, &row, use->arena);
+        mutation.job = &job;
+        mutation.detail = STR("{\"purge\":true}");
+    }
+    return finish(use, &mutation, mutation_apply(use->catalog, use->caller, &mutation, use->arena));
+}
+
+int catalog_table_drop(struct catalog *catalog, struct warehouse *warehouse,
+                       const struct caller *caller, const struct identifier *ident, bool purge,
+                       struct error *err)
+{
+    struct name_change use = {.catalog = catalog,
+                              .warehouse = warehouse,
+                              .caller = caller,
+                              .ident = ident,
+                              .purge = purge,
+                              .err = err};
+    return repeat(drop_once, &use);
+}
+
+/* ---- unregister ------------------------------------------------------------------------------ */
+
+static int unregister_once(struct name_change *use)
+{
+    struct table_version *version;
+    if (catalog_table_load(use->catalog, use->warehouse, use->ident, &version, use->err) != 0)
+        return -1;
+    struct mutation mutation = {
+        .change = change_of_row(CHANGE_OBJECT_DROP, use, &version->row),
+        .metadata_location = version->row.metadata_location,
+    };
+    int result =
+        finish(use, &mutation, mutation_apply(use->catalog, use->caller, &mutation, use->arena));
+    if (result == 0)
+        use->final = version;
+    else
+        table_version_unref(version);
+    return result;
+}
+
+int catalog_table_unregister(struct catalog *catalog, struct warehouse *warehouse,
+                             const struct caller *caller, const struct identifier *ident,
+                             struct table_version **out, struct error *err)
+{
+    struct name_change use = {
+        .catalog = catalog, .warehouse = warehouse, .caller = caller, .ident = ident, .err = err};
+    int result = repeat(unregister_once, &use);
+    *out = use.final;
+    assert((result == 0) == (*out != NULL));
+    return result;
+}
+
+/* ---- rename ---------------------------------------------------------------------------------- */
+
+/* {"destination":{"namespace":["a","b"],"name":"t"}} */
+static struct str rename_detail(const struct identifier *to, struct arena *arena)
+{
+    json_t *levels = json_array();
+    json_t *place = json_object();
+    json_t *detail = json_object();
+    for (size_t i = 0; i < to->ns.level_count; i++)
+        json_array_append_new(levels, json_stringn(to->ns.levels[i].ptr, to->ns.levels[i].len));
+    json_object_set_new(place, "namespace", levels);
+    json_object_set_new(place, "name", json_stringn(to->name.ptr, to->name.len));
+    json_object_set_new(detail, "destination", place);
+    struct str text = catalog_json_text(detail, arena);
+    json_decref(detail);
+    return text;
+}
+
+static int destination_taken(const struct name_change *use, const char *by)
+{
+    return error_set(use->err, ERR_ALREADY_EXISTS, "Cannot rename %.*s to %.*s. %s already exists",
+                     STR_ARG(identifier_display(use->ident, use->arena)),
+                     STR_ARG(identifier_display(use->to, use->arena)), by);
+}
+
+static int rename_once(struct name_change *use)
+{
+    struct object_row row;
+    if (catalog_table_row(use->catalog, use->warehouse, use->ident, use->arena, &row, use->err) !=
+        0)
+        return -1;
+    struct mutation mutation = {
+        .change = change_of_row(CHANGE_OBJECT_RENAME, use, &row),
+        .detail = rename_detail(use->to, use->arena),
+    };
+    struct change *change = &mutation.change;
+    change->expect_metadata_location = STR_NONE; /* whatever it is, it stays */
+    change->expect_version = 0;
+    change->to_namespace_key = namespace_key(&use->to->ns, use->arena);
+    change->to_name = use->to->name;
+    /* To itself: nothing changes, but a repeat with the same key must hear the same. */
+    if (str_equal(change->to_name, change->name) &&
+        str_equal(change->to_namespace_key, change->namespace_key))
+        *change = (struct change){.kind = CHANGE_NOTHING, .warehouse_id = use->warehouse->id};
+    else if (catalog_namespace_must_exist(use->catalog, use->warehouse, &use->to->ns, use->err) !=
+             0)
+        return -1;
+    enum change_outcome outcome = mutation_apply(use->catalog, use->caller, &mutation, use->arena);
+    switch (outcome) {
+    case CHANGE_NAMESPACE_MISSING:
+        return error_set(use->err, ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s",
+                         STR_ARG(namespace_display(&use->to->ns, use->arena)));
+    case CHANGE_EXISTS:
+        return destination_taken(use, "Table");
+    case CHANGE_EXISTS_OTHER_KIND:
+        return destination_taken(use, "View");
+    default:
+        return finish(use, &mutation, outcome);
+    }
+}
+
+int catalog_table_rename(struct catalog *catalog, struct warehouse *warehouse,
+                         const struct caller *caller, const struct identifier *from,
+                         const struct identifier *to, struct error *err)
+{
+    struct name_change use = {.catalog = catalog,
+                              .warehouse = warehouse,
+                              .caller = caller,
+                              .ident = from,
+                              .to = to,
+                              .err = err};
+    return repeat(rename_once, &use);
+}
