@@ -90,14 +90,17 @@ MUST_USE int table_metadata_parse(struct str text, struct arena *arena, struct t
  * Errors: ERR_VALIDATION. */
 MUST_USE int table_metadata_check(const struct table_metadata *metadata, struct error *err);
 
-/* Appends the document (rest.md 4.8) to `out`, and fills *published with a copy of `draft` that owns
- * nothing of the draft's memory: its arrays are in `arena`, its texts point into the bytes appended
- * to `out` (or into `arena`). The caller must keep the buf's memory in place and alive as long as
- * *published. Runs of unchanged elements are copied as one memcpy. */
+/* Appends the document (rest.md 4.8) to `out`, and fills *published with a copy of `draft` that
+ * owns nothing of the draft's memory: its arrays are in `arena`, its texts point into the bytes
+ * appended to `out` (or into `arena`). The caller must keep the buf's memory in place and alive as
+ * long as *published. Runs of unchanged elements are copied as one memcpy. When the document did
+ * not fit under the ceiling of `out` (out->overflowed), *published is empty and must not be used.
+ */
 void table_metadata_publish(const struct table_metadata *draft, struct arena *arena,
                             struct buf *out, struct table_metadata *published);
 
-/* The same document with only those snapshots that some ref points to (load with snapshots=refs). */
+/* The same document with only those snapshots that some ref points to (load with snapshots=refs).
+ */
 void table_metadata_write_refs_only(const struct table_metadata *metadata, struct buf *out);
 
 /* Appends the entry for the file this metadata replaces and keeps the newest
@@ -106,6 +109,12 @@ void table_metadata_write_refs_only(const struct table_metadata *metadata, struc
 void table_metadata_log_append(struct table_metadata *metadata, struct str base_location,
                                int64_t base_last_updated_ms, struct arena *arena);
 
+/* Appends beyond `count`, in place while there is capacity, else in a larger array in `arena`;
+ * other copies of the list keep what they have. */
+void metadata_list_append(struct metadata_list *list, struct metadata_element element,
+                          struct arena *arena);
+
+/* The newest element with that id, or NULL. Linear. */
 const struct metadata_element *metadata_list_find(const struct metadata_list *list, int64_t id);
 const struct metadata_ref *table_metadata_ref(const struct table_metadata *metadata,
                                               struct str name);
@@ -113,12 +122,13 @@ struct str table_metadata_property(const struct table_metadata *metadata, const 
 bool table_metadata_property_true(const struct table_metadata *metadata, const char *key,
                                   bool otherwise); /* "true"/"false" ignoring case */
 
-/* Where the next file goes (rest.md 4.10): write.metadata.path or {location}/metadata, number of
- * `previous` (STR_NONE: 0) plus one, uuid, ".gz" when the codec property says gzip.
- * Errors: ERR_ILLEGAL_ARGUMENT for an unknown codec. */
+/* Where the next file goes (rest.md 4.10): write.metadata.path or {location}/metadata, the number
+ * of `previous` plus one (0 when `previous` is STR_NONE or has no number), uuid, ".gz" when the
+ * codec property says gzip. Errors: ERR_ILLEGAL_ARGUMENT for an unknown codec. */
 MUST_USE int table_metadata_file_location(const struct table_metadata *metadata,
                                           struct str previous, const char *uuid,
                                           struct arena *arena, struct str *out, struct error *err);
-bool metadata_location_is_gzip(struct str location); /* by name: .gz.metadata.json, .metadata.json.gz */
+bool metadata_location_is_gzip(
+    struct str location); /* by name: .gz.metadata.json, .metadata.json.gz */
 
 #endif

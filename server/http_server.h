@@ -7,7 +7,15 @@
  * it may reply at once. Else the body is collected (at most x->body_bytes_max) and request() is
  * called on the loop thread. It leads to exactly one http_exchange_reply, at once or later from any
  * thread. finished() is the last call, on the loop thread, after the reply left or the connection
- * died. Everything in x->arena lives until then. */
+ * died. Everything in x->arena lives until then.
+ *
+ * refuse() may come instead of head() (the check failed) or between head() and request() (the body
+ * is too large); finished() follows it too. So every exchange that reached head() or refuse() sees
+ * finished() exactly once, and one whose connection died before request() has no reply.
+ *
+ * What still gets libmicrohttpd's own HTML answer, because no callback sees it: a head larger than
+ * its 32 KiB pool, a header line without a colon, a request line without a version, a malformed
+ * Content-Length, a malformed chunk. Who is too slow gets no answer: the socket is shut down. */
 #ifndef SERVER_HTTP_SERVER_H
 #define SERVER_HTTP_SERVER_H
 
@@ -25,12 +33,16 @@ struct http_header {
     const char *value;
 };
 
+/* Date, Content-Length and Connection are added by the server. Names and values are copied. */
+
 struct http_reply {
     int status;
     struct http_header headers[HTTP_REPLY_HEADERS_MAX];
     size_t header_count;
-    struct str body;      /* ignored for 204 and 304 */
-    bool close;           /* Connection: close after it */
+    /* Not sent for HEAD, 204 and 304; for HEAD and 304 its length is told as Content-Length, so
+     * give what GET would have given. */
+    struct str body;
+    bool close; /* Connection: close after it */
     /* Set when the body is not in the exchange's arena: called once when it is no longer needed,
      * from any thread. */
     void (*release)(void *arg);
@@ -38,17 +50,17 @@ struct http_reply {
 };
 
 struct http_exchange {
-    struct str method;   /* "GET"; upper case as sent */
-    struct str target;   /* raw request target: path and query, undecoded, starts with '/' */
-    struct str body;     /* complete, in request() */
+    struct str method;     /* "GET"; upper case as sent */
+    struct str target;     /* raw request target: path and query, undecoded, starts with '/' */
+    struct str body;       /* complete, in request() */
     size_t body_bytes_max; /* head() may lower or raise it; starts at the server's default */
     struct arena *arena;
-    struct str client;   /* address text */
-    int64_t started_us;  /* monotonic, when the head was complete */
-    int status;          /* of the reply, once given: for finished() */
-    size_t reply_bytes;
-    void *context;       /* the handlers' */
-    /* private parts follow in http_server.c */
+    struct str client;  /* address text */
+    int64_t started_us; /* monotonic, when the head was complete */
+    int status;         /* of the reply, once given, else 0: for finished() */
+    size_t reply_bytes; /* of its body as sent */
+    void *context;      /* the handlers' */
+    /* private parts follow in http_private.h */
 };
 
 struct http_handlers {
@@ -56,8 +68,8 @@ struct http_handlers {
     void (*request)(void *arg, struct http_exchange *x);
     /* `sent` tells whether the whole reply was handed to the kernel. */
     void (*finished)(void *arg, struct http_exchange *x, bool sent);
-    /* Fills *reply for a request refused before head() (bad HTTP, too large, too slow): x may have
-     * an empty method and target. */
+    /* Fills *reply for a request the server refuses itself (bad HTTP, too large); the connection is
+     * closed after it. Method and target are as sent and not to be believed. Loop thread. */
     void (*refuse)(void *arg, struct http_exchange *x, const struct error *why,
                    struct http_reply *reply);
     void *arg;
@@ -69,32 +81,44 @@ struct http_server_options {
     size_t loops;
     size_t connections_max;
     size_t target_bytes_max;
-    size_t header_bytes_max;
+    size_t header_bytes_max; /* of the whole head with the request line */
     size_t body_bytes_max;
+    /* Deadlines are looked at eight times per shortest deadline, and at least once a second. */
     int64_t header_deadline_ms; /* from the first byte to the end of the head, absolute */
-    int64_t body_deadline_ms;   /* plus body_rate_min: longer bodies get longer */
+    int64_t body_deadline_ms;   /* for a body, in and out; each byte adds 1 / body_rate_min */
     int64_t body_rate_min;      /* bytes per second */
-    int64_t idle_ms;            /* keep-alive */
+    int64_t idle_ms;            /* keep-alive, and before the first byte */
     struct http_handlers handlers;
 };
 
+/* Binds, listens and starts the loops. Ignores SIGPIPE and raises the soft limit of open files as
+ * far as connections_max needs it. Expected errors: ERR_ILLEGAL_ARGUMENT (no such address),
+ * ERR_UNAVAILABLE (in use). */
 MUST_USE int http_server_start(const struct http_server_options *options, struct http_server **out,
                                struct error *err);
 uint16_t http_server_port(const struct http_server *server);
 
-/* The value of a request header (name without regard to case), or STR_NONE. Loop thread, in head()
- * or request(), or any thread between request() and the reply. */
+/* The value of a request header (name without regard to case; the first of several), or STR_NONE.
+ * Loop thread, in head(), request(), refuse() or finished(), or any thread between request() and
+ * the reply. */
 struct str http_exchange_header(struct http_exchange *x, const char *name);
 
-/* Exactly once per exchange, any thread. *reply is copied; the body must be in the exchange's arena,
- * constant, or have a release. */
+/* Exactly once per exchange: in head(), in request() or from any thread after it. *reply is copied;
+ * the body must be in the exchange's arena, constant, or have a release. The exchange must not be
+ * touched after it, except by its caller while still in head() or request(). */
 void http_exchange_reply(struct http_exchange *x, const struct http_reply *reply);
 
 /* Graceful end, in this order: drain (replies carry Connection: close, still accepting), stop
- * listening, wait until no exchange is open or the time is over, stop. */
+ * listening (what waits in the kernel's queue is accepted first), wait until no exchange is open or
+ * the time is over, stop. */
 void http_server_drain(struct http_server *server);
 void http_server_stop_listening(struct http_server *server);
-size_t http_server_active(const struct http_server *server); /* exchanges without a reply */
-void http_server_stop(struct http_server *server); /* all exchanges must have been replied to */
+
+/* Exchanges that are open: from head() to finished(). */
+size_t http_server_active(const struct http_server *server);
+
+/* Waits for replies that are owed between request() and http_exchange_reply, gives those on their
+ * way out a second, then closes all connections, joins the loops and frees the server. */
+void http_server_stop(struct http_server *server);
 
 #endif
