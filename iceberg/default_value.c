@@ -272,15 +272,16 @@ int default_value_parse(const json_t *json, const struct type *type, struct str 
 
     assert(json != NULL && !json_is_null(json));
     read_fn *read = readers[type->id];
+    struct str type_text = type_display(type, arena);
     if (read == NULL) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "Invalid default value for %.*s: a column of type %.*s has none but null",
-                         STR_ARG(column), STR_ARG(type_display(type, arena)));
+                         STR_ARG(column), STR_ARG(type_text));
     }
     if (!read(json, type, arena, out)) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "Invalid default value for %.*s: cannot parse %s as %.*s", STR_ARG(column),
-                         value_brief(json, brief), STR_ARG(type_display(type, arena)));
+                         value_brief(json, brief), STR_ARG(type_text));
     }
     return 0;
 }
