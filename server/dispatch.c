@@ -1,0 +1,231 @@
+/* The pipeline.
+ *
+ * 1. Every request leaves through reply(), which alone writes error bodies and logs failures, and
+ * is counted and logged once, in on_finished().
+ * 2. After reply() the request is not touched: the loop may have freed it.
+ * 3. A client that is gone changes nothing: what was begun is finished and recorded.
+ * 4. A request is refused for want of a worker before any work was done for it. */
+#include "server/dispatch.h"
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "server/access.h"
+#include "server/idempotent.h"
+#include "server/request_metrics.h"
+#include <assert.h>
+
+#define SMALL_BODY_BYTES 4096 /* tolerated where none is read */
+
+/* ---- the exit -------------------------------------------------------------------------------- */
+
+static void log_failure(const struct request *req, const struct error *err)
+{
+    enum log_level level = (enum log_level)error_log_level(err->kind);
+    if (level > LOG_LEVEL_WARN || !log_enabled(level))
+        return; /* the access log tells of it */
+    const struct log_field fields[] = {
+        {.name = "request_id", .text = req->caller.request_id},
+        {.name = "operation",
+         .text = str_cstr(req->route == NULL ? "none" : req->route->operation)},
+        {.name = "kind", .text = str_cstr(error_name(err->kind))},
+        {.name = "message", .text = str_cstr(err->message)},
+        {.name = "detail", .text = str_cstr(err->detail)},
+    };
+    log_fields(level, "request failed", fields, sizeof(fields) / sizeof(fields[0]));
+}
+
+/* Spreads the repeats of many clients over some seconds. */
+static int retry_after_s(const struct service *service)
+{
+    return 1 + (int)((clock_monotonic_us(service->clock) >> 4) % 5);
+}
+
+static void build_error(struct request *req, const struct error *err)
+{
+    assert(err->kind != ERR_NONE);
+    struct response *res = &req->response;
+    int asked = res->retry_after_s;
+    response_clear(res);
+    res->retry_after_s = asked > 0 ? asked : retry_after_s(req->service);
+    res->allow = err->kind == ERR_METHOD_NOT_ALLOWED ? req->match.allow : NULL;
+    response_error(res, err, req->is_head, req->arena);
+    log_failure(req, err);
+    request_metrics_error(err->kind);
+}
+
+static void reply(struct request *req, int result)
+{
+    assert(result == HANDLER_DONE || result == HANDLER_ERROR);
+    assert(!req->idempotency_begun);
+    if (result == HANDLER_ERROR)
+        build_error(req, &req->err);
+    assert(req->response.reply.status != 0); /* a handler that is done has built a reply */
+    response_header(&req->response, "X-Request-Id", req->caller.request_id.ptr);
+    struct http_reply answer = req->response.reply;
+    http_exchange_reply(req->exchange, &answer);
+}
+
+/* ---- workers --------------------------------------------------------------------------------- */
+
+static void run(struct request *req);
+
+static void run_on_worker(void *arg)
+{
+    struct request *req = arg;
+    req->on_worker = true;
+    run(req);
+}
+
+static void to_worker(struct request *req)
+{
+    if (work_queue_push(req->service->workers, run_on_worker, req))
+        return;
+    error_set(&req->err, ERR_TOO_MANY_REQUESTS, "Too many requests at once");
+    reply(req, HANDLER_ERROR);
+}
+
+void dispatch_continue(struct request *req)
+{
+    work_queue_push_continuation(req->service->workers, run_on_worker, req);
+}
+
+static void end_refused_on_worker(void *arg)
+{
+    struct request *req = arg;
+    idempotent_end(req, HANDLER_ERROR);
+    reply(req, HANDLER_ERROR);
+}
+
+static void complete(struct request *req, int result)
+{
+    if (!req->on_worker && idempotent_end_blocks(req, result)) {
+        work_queue_push_continuation(req->service->workers, end_refused_on_worker, req);
+        return;
+    }
+    idempotent_end(req, result);
+    reply(req, result);
+}
+
+void request_complete(struct request *req, int result)
+{
+    req->on_worker = false; /* whatever thread this is, it must not block */
+    complete(req, result);
+}
+
+/* ---- the pipeline ---------------------------------------------------------------------------- */
+
+/* From the idempotency step on. */
+static void run(struct request *req)
+{
+    int result = HANDLER_ERROR;
+    switch (idempotent_begin(req)) {
+    case IDEMPOTENT_RUN:
+        result = req->route->handler(req, &req->response, &req->err);
+        break;
+    case IDEMPOTENT_REPLAYED:
+        result = HANDLER_DONE;
+        break;
+    case IDEMPOTENT_REFUSED:
+        break;
+    case IDEMPOTENT_BLOCKS:
+        result = HANDLER_BLOCKS;
+        break;
+    case IDEMPOTENT_WAITING:
+        return;
+    }
+    if (result == HANDLER_PENDING)
+        return;
+    if (result == HANDLER_BLOCKS) {
+        assert(!req->on_worker && !req->idempotency_begun);
+        to_worker(req);
+        return;
+    }
+    complete(req, result);
+}
+
+static int open_request(struct request *req, struct error *err)
+{
+    struct http_exchange *x = req->exchange;
+    if (router_find(x->method, x->target, req->arena, &req->match, err) != 0)
+        return -1;
+    req->route = req->match.route;
+    req->caller.operation = req->route->operation;
+    if (access_authenticate(req, err) != 0 || request_read_path(req, err) != 0)
+        return -1;
+    return access_authorize(req, req->route->access, err);
+}
+
+static struct request *request_new(struct service *service, struct http_exchange *x)
+{
+    struct request *req = ARENA_NEW(x->arena, struct request);
+    req->service = service;
+    req->exchange = x;
+    req->arena = x->arena;
+    req->is_head = str_equal(x->method, STR("HEAD"));
+    req->caller.client = x->client;
+    request_choose_id(req);
+    x->context = req;
+    metric_add(METRIC_REQUESTS_ACTIVE, 1);
+    return req;
+}
+
+/* Whatever can be refused without the body is known before it is read. */
+static void on_head(void *arg, struct http_exchange *x)
+{
+    struct request *req = request_new(arg, x);
+    if (open_request(req, &req->err) != 0)
+        return; /* answered in on_request, so that the connection stays open */
+    size_t limit = req->route->body_bytes_max;
+    if (limit == BODY_NONE)
+        limit = SMALL_BODY_BYTES;
+    if (limit < x->body_bytes_max)
+        x->body_bytes_max = limit;
+}
+
+static void on_request(void *arg, struct http_exchange *x)
+{
+    struct service *service = arg;
+    struct request *req = x->context;
+    assert(req != NULL);
+    if (atomic_load(&service->stopping))
+        error_set(&req->err, ERR_UNAVAILABLE, "The server is shutting down");
+    if (req->err.kind != ERR_NONE)
+        reply(req, HANDLER_ERROR);
+    else if ((req->route->flags & ROUTE_RUN_WORKER) != 0 || x->body.len > INLINE_BODY_BYTES_MAX)
+        to_worker(req);
+    else
+        run(req);
+}
+
+static void on_refuse(void *arg, struct http_exchange *x, const struct error *why,
+                      struct http_reply *answer)
+{
+    struct request *req = x->context != NULL ? x->context : request_new(arg, x);
+    build_error(req, why);
+    response_header(&req->response, "X-Request-Id", req->caller.request_id.ptr);
+    *answer = req->response.reply;
+}
+
+static void on_finished(void *arg, struct http_exchange *x, bool sent)
+{
+    struct service *service = arg;
+    struct request *req = x->context;
+    if (req == NULL)
+        return;
+    int64_t duration_us = clock_monotonic_us(service->clock) - x->started_us;
+    metric_add(METRIC_REQUESTS_ACTIVE, -1);
+    request_metrics_count(req->route, x->status, duration_us);
+    (void)sent;
+}
+
+struct http_handlers dispatch_handlers(struct service *service)
+{
+    assert(service->catalog != NULL && service->workers != NULL && service->waiting != NULL);
+    return (struct http_handlers){
+        .head = on_head,
+        .request = on_request,
+        .finished = on_finished,
+        .refuse = on_refuse,
+        .arg = service,
+    };
+}

@@ -1,0 +1,121 @@
+/* Commits and transactions (contract/rest.md 3.5, 10): the body is taken apart here, on whatever
+ * thread the pipeline chose for its size, and the rest is the commit core's. Once handed over, a
+ * commit runs to its end whether or not anybody still waits for the answer. */
+#include "server/handlers.h"
+#include "server/request.h"
+
+#include "base/limits.h"
+#include "base/raw_json.h"
+#include "catalog/commit.h"
+#include "server/dispatch.h"
+#include <assert.h>
+
+static void commit_done(struct commit_request *commit)
+{
+    struct request *req = commit->arg;
+    if (commit->result != 0) {
+        req->err = commit->err;
+        request_complete(req, HANDLER_ERROR);
+        return;
+    }
+    if (commit->is_transaction)
+        response_no_content(&req->response);
+    else
+        response_table(&req->response, commit->version, req->arena);
+    request_complete(req, HANDLER_DONE);
+}
+
+/* The request may be answered and gone when this returns. */
+static int submit(struct request *req, struct table_change *tables, size_t count,
+                  bool is_transaction)
+{
+    struct commit_request *commit = ARENA_NEW(req->arena, struct commit_request);
+    commit->warehouse = req->warehouse;
+    commit->caller = &req->caller;
+    commit->tables = tables;
+    commit->table_count = count;
+    commit->is_transaction = is_transaction;
+    commit->arena = req->arena;
+    commit->done = commit_done;
+    commit->arg = req;
+    req->caller.idempotency.status = is_transaction ? 204 : 200;
+    catalog_commit(req->service->catalog, commit);
+    return HANDLER_PENDING;
+}
+
+int handle_commit(struct request *req, struct response *res, struct error *err)
+{
+    (void)res;
+    struct str body;
+    struct table_change *change = ARENA_NEW(req->arena, struct table_change);
+    change->ident = req->ident; /* the path decides; an identifier in the body is not looked at */
+    if (request_json_text(req, &body, err) != 0 ||
+        table_commit_parse(body, req->arena, &change->commit, err) != 0)
+        return HANDLER_ERROR;
+    return submit(req, change, 1, false);
+}
+
+static int parse_table_change(struct request *req, struct str text, struct table_change *out,
+                              struct error *err)
+{
+    json_t *ident;
+    if (raw_json_kind(text) != RAW_JSON_OBJECT)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table change: must be an object");
+    struct str ident_text = raw_json_member(text, "identifier");
+    if (ident_text.ptr == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table change: identifier is required");
+    if (request_json_part(req, ident_text, &ident, err) != 0 ||
+        identifier_parse(ident, req->arena, &out->ident, err) != 0)
+        return -1;
+    return table_commit_parse(text, req->arena, &out->commit, err);
+}
+
+static bool identifiers_equal(const struct identifier *a, const struct identifier *b)
+{
+    if (!str_equal(a->name, b->name) || a->ns.level_count != b->ns.level_count)
+        return false;
+    for (size_t i = 0; i < a->ns.level_count; i++)
+        if (!str_equal(a->ns.levels[i], b->ns.levels[i]))
+            return false;
+    return true;
+}
+
+static int refuse_twice(struct request *req, const struct table_change *tables, size_t count,
+                        struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (identifiers_equal(&tables[i].ident, &tables[j].ident))
+                return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                                 "Invalid transaction: table %.*s is in it twice",
+                                 STR_ARG(identifier_display(&tables[i].ident, req->arena)));
+    return 0;
+}
+
+int handle_transaction(struct request *req, struct response *res, struct error *err)
+{
+    (void)res;
+    struct str body, element;
+    if (request_json_text(req, &body, err) != 0)
+        return HANDLER_ERROR;
+    struct str list = raw_json_member(body, "table-changes");
+    if (list.ptr == NULL || raw_json_kind(list) != RAW_JSON_ARRAY)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table-changes: must be an array");
+
+    size_t count = 0;
+    struct table_change *tables =
+        ARENA_ARRAY(req->arena, struct table_change, TRANSACTION_TABLES_MAX);
+    struct raw_json_cursor cursor = raw_json_enter(list);
+    while (raw_json_next_element(&cursor, &element)) {
+        if (count == TRANSACTION_TABLES_MAX)
+            return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                             "Invalid table-changes: more than %d tables", TRANSACTION_TABLES_MAX);
+        if (parse_table_change(req, element, &tables[count++], err) != 0)
+            return HANDLER_ERROR;
+    }
+    if (count == 0)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table-changes: must not be empty");
+    if (refuse_twice(req, tables, count, err) != 0)
+        return HANDLER_ERROR;
+    return submit(req, tables, count, true);
+}

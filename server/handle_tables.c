@@ -1,0 +1,193 @@
+/* Tables as names (contract/rest.md 3.2–3.4, 3.6); commits are in handle_commit.c. */
+#include "server/handlers.h"
+#include "server/request.h"
+
+#include "base/raw_json.h"
+#include "catalog/tables.h"
+#include "server/etag.h"
+
+#define LIST_BYTES_MAX ((size_t)1 << 30)
+#define INLINE_DOCUMENT_BYTES_MAX ((size_t)256 << 10) /* more is rendered on a worker */
+
+static void write_identifiers(struct buf *out, const struct namespace_ident *ns,
+                              const struct name_list *list)
+{
+    struct buf prefix = BUF_INIT(1 << 20);
+    buf_add(&prefix, STR("{\"namespace\":"));
+    request_write_namespace(&prefix, ns);
+    buf_add(&prefix, STR(",\"name\":"));
+    for (size_t i = 0; i < list->count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        buf_add(out, buf_str(&prefix));
+        raw_json_write_string(out, list->names[i]);
+        buf_add_char(out, '}');
+    }
+    buf_free(&prefix);
+}
+
+int handle_table_list(struct request *req, struct response *res, struct error *err)
+{
+    struct page_request page;
+    struct name_list list;
+    if (request_page(req, PAGE_OF_TABLES, &page, err) != 0)
+        return HANDLER_ERROR;
+    if (request_page_is_large(&page) && !req->on_worker)
+        return HANDLER_BLOCKS;
+    if (catalog_table_list(req->service->catalog, req->warehouse, &req->ns, &page, req->arena,
+                           &list, err) != 0)
+        return HANDLER_ERROR;
+
+    struct buf out = BUF_INIT(LIST_BYTES_MAX);
+    buf_add(&out, STR("{\"identifiers\":["));
+    write_identifiers(&out, &req->ns, &list);
+    buf_add_char(&out, ']');
+    if (list.more) {
+        struct str token = page_token_make(PAGE_OF_TABLES, list.names[list.count - 1], req->arena);
+        buf_add_format(&out, ",\"next-page-token\":\"%.*s\"", STR_ARG(token));
+    }
+    buf_add_char(&out, '}');
+    response_json_buf(res, &out, req->arena);
+    return HANDLER_DONE;
+}
+
+int handle_table_create(struct request *req, struct response *res, struct error *err)
+{
+    json_t *body;
+    struct table_create create;
+    struct table_version *version;
+    if (request_json(req, &body, err) != 0 ||
+        table_create_parse(body, req->arena, &create, err) != 0)
+        return HANDLER_ERROR;
+    const struct identifier ident = {.ns = req->ns, .name = create.name};
+    req->caller.idempotency.status = 200;
+    if (catalog_table_create(req->service->catalog, req->warehouse, &req->caller, &ident, &create,
+                             &version, err) != 0)
+        return HANDLER_ERROR;
+    response_table(res, version, req->arena);
+    return HANDLER_DONE;
+}
+
+int handle_table_register(struct request *req, struct response *res, struct error *err)
+{
+    json_t *body;
+    struct str location;
+    bool overwrite;
+    struct identifier ident = {.ns = req->ns};
+    struct table_version *version;
+    if (request_json(req, &body, err) != 0 ||
+        request_json_string(body, "name", &ident.name, err) != 0 ||
+        request_json_string(body, "metadata-location", &location, err) != 0 ||
+        request_json_bool(body, "overwrite", false, &overwrite, err) != 0)
+        return HANDLER_ERROR;
+    req->caller.idempotency.status = 200;
+    if (catalog_table_register(req->service->catalog, req->warehouse, &req->caller, &ident,
+                               location, overwrite, &version, err) != 0)
+        return HANDLER_ERROR;
+    response_table(res, version, req->arena);
+    return HANDLER_DONE;
+}
+
+static int wants_refs_only(struct request *req, bool *refs_only, struct error *err)
+{
+    struct str mode;
+    if (request_query(req, "snapshots", &mode, err) != 0)
+        return -1;
+    *refs_only = str_equal_ignore_case(mode, STR("refs"));
+    if (mode.ptr != NULL && !*refs_only && !str_equal_ignore_case(mode, STR("all")))
+        return error_set(err, ERR_BAD_REQUEST, "Invalid snapshots: must be all or refs: %.*s",
+                         STR_ARG(mode));
+    return 0;
+}
+
+static int load(struct request *req, struct table_version **version, struct error *err)
+{
+    *version = catalog_table_cached(req->service->catalog, req->warehouse, &req->ident);
+    if (*version != NULL)
+        return HANDLER_DONE;
+    if (!req->on_worker)
+        return HANDLER_BLOCKS;
+    return catalog_table_load(req->service->catalog, req->warehouse, &req->ident, version, err);
+}
+
+int handle_table_load(struct request *req, struct response *res, struct error *err)
+{
+    bool refs_only;
+    struct table_version *version;
+    if (wants_refs_only(req, &refs_only, err) != 0)
+        return HANDLER_ERROR;
+    int result = load(req, &version, err);
+    if (result != HANDLER_DONE)
+        return result;
+
+    const char *etag = version->etag[refs_only ? 1 : 0];
+    struct str known = http_exchange_header(req->exchange, "If-None-Match");
+    if (known.len > 0 && etag_matches(known, etag)) {
+        response_not_modified(res, etag, req->arena);
+        table_version_unref(version);
+    } else if (!refs_only) {
+        response_table(res, version, req->arena);
+    } else if (!req->on_worker && version->document.len > INLINE_DOCUMENT_BYTES_MAX) {
+        table_version_unref(version);
+        return HANDLER_BLOCKS;
+    } else {
+        response_table_refs_only(res, version, req->arena);
+    }
+    return HANDLER_DONE;
+}
+
+int handle_table_exists(struct request *req, struct response *res, struct error *err)
+{
+    if (catalog_table_exists(req->service->catalog, req->warehouse, &req->ident, err) != 0)
+        return HANDLER_ERROR;
+    response_no_content(res);
+    return HANDLER_DONE;
+}
+
+int handle_table_drop(struct request *req, struct response *res, struct error *err)
+{
+    bool purge;
+    if (request_query_bool(req, "purgeRequested", false, &purge, err) != 0)
+        return HANDLER_ERROR;
+    req->caller.idempotency.status = 204;
+    if (catalog_table_drop(req->service->catalog, req->warehouse, &req->caller, &req->ident, purge,
+                           err) != 0)
+        return HANDLER_ERROR;
+    response_no_content(res);
+    return HANDLER_DONE;
+}
+
+int handle_table_unregister(struct request *req, struct response *res, struct error *err)
+{
+    struct table_version *version;
+    req->caller.idempotency.status = 200;
+    if (catalog_table_unregister(req->service->catalog, req->warehouse, &req->caller, &req->ident,
+                                 &version, err) != 0)
+        return HANDLER_ERROR;
+    response_table(res, version, req->arena);
+    return HANDLER_DONE;
+}
+
+int handle_table_rename(struct request *req, struct response *res, struct error *err)
+{
+    json_t *body, *source, *destination;
+    struct identifier from, to;
+    if (request_json(req, &body, err) != 0 ||
+        request_json_optional(body, "source", JSON_OBJECT, "an object", &source, err) != 0 ||
+        request_json_optional(body, "destination", JSON_OBJECT, "an object", &destination, err) !=
+            0)
+        return HANDLER_ERROR;
+    if (source == NULL || destination == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "Invalid rename: source and destination are "
+                         "required");
+    if (identifier_parse(source, req->arena, &from, err) != 0 ||
+        identifier_parse(destination, req->arena, &to, err) != 0)
+        return HANDLER_ERROR;
+    req->caller.idempotency.status = 204;
+    if (catalog_table_rename(req->service->catalog, req->warehouse, &req->caller, &from, &to,
+                             err) != 0)
+        return HANDLER_ERROR;
+    response_no_content(res);
+    return HANDLER_DONE;
+}

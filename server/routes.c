@@ -1,0 +1,57 @@
+/* The route table. Rows of /v1/{prefix}/ are what GET /v1/config advertises: a row is there when
+ * the operation works, and not before. */
+#include "server/routes.h"
+
+#include "server/handlers.h"
+
+#define NS "/v1/{prefix}/namespaces"
+#define ONE_NS NS "/{namespace}"
+#define TABLES ONE_NS "/tables"
+#define TABLE TABLES "/{table}"
+#define WAREHOUSES "/management/v1/warehouses"
+#define WAREHOUSE WAREHOUSES "/{warehouse}"
+
+#define INLINE ROUTE_RUN_INLINE
+#define WORKER ROUTE_RUN_WORKER
+#define CHANGE (ROUTE_RUN_WORKER | ROUTE_IDEMPOTENT)
+#define COMMIT (ROUTE_RUN_INLINE | ROUTE_IDEMPOTENT) /* handed to the commit core, never waits */
+#define CACHED (ROUTE_RUN_INLINE | ROUTE_ETAG)
+
+/* clang-format off */
+const struct route routes[] = {
+    {"GET",    "/v1/config",            "getConfig",             ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_config},
+
+    {"GET",    NS,                      "listNamespaces",        ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_namespace_list},
+    {"POST",   NS,                      "createNamespace",       ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_namespace_create},
+    {"GET",    ONE_NS,                  "loadNamespaceMetadata", ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_namespace_load},
+    {"HEAD",   ONE_NS,                  "namespaceExists",       ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_namespace_exists},
+    {"DELETE", ONE_NS,                  "dropNamespace",         ACCESS_NAMESPACE_WRITE,  BODY_NONE,   CHANGE, handle_namespace_drop},
+    {"POST",   ONE_NS "/properties",    "updateProperties",      ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_namespace_update},
+
+    {"GET",    TABLES,                  "listTables",            ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_table_list},
+    {"POST",   TABLES,                  "createTable",           ACCESS_NAMESPACE_WRITE,  BODY_LARGE,  CHANGE, handle_table_create},
+    {"POST",   ONE_NS "/register",      "registerTable",         ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_table_register},
+    {"GET",    TABLE,                   "loadTable",             ACCESS_TABLE_READ,       BODY_NONE,   CACHED, handle_table_load},
+    {"HEAD",   TABLE,                   "tableExists",           ACCESS_TABLE_READ,       BODY_NONE,   INLINE, handle_table_exists},
+    {"POST",   TABLE,                   "updateTable",           ACCESS_TABLE_WRITE,      BODY_LARGE,  COMMIT, handle_commit},
+    {"DELETE", TABLE,                   "dropTable",             ACCESS_TABLE_DROP,       BODY_NONE,   CHANGE, handle_table_drop},
+    {"POST",   TABLE "/unregister",     "unregisterTable",       ACCESS_TABLE_DROP,       BODY_NONE,   CHANGE, handle_table_unregister},
+    {"POST",   TABLE "/metrics",        "reportMetrics",         ACCESS_TABLE_REPORT,     BODY_REPORT, WORKER, handle_report},
+    {"POST",   "/v1/{prefix}/tables/rename",        "renameTable",       ACCESS_TABLE_DROP,  BODY_SMALL, CHANGE, handle_table_rename},
+    {"POST",   "/v1/{prefix}/transactions/commit",  "commitTransaction", ACCESS_TABLE_WRITE, BODY_LARGE, COMMIT, handle_transaction},
+
+    {"GET",    WAREHOUSES,              "listWarehouses",        ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_list},
+    {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},
+    {"DELETE", WAREHOUSE,               "dropWarehouse",         ACCESS_WAREHOUSE_MANAGE, BODY_NONE,   WORKER, handle_warehouse_drop},
+    {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_TABLE_READ,     BODY_NONE,   WORKER, handle_report_list},
+    {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_TABLE_READ,       BODY_NONE,   WORKER, handle_history_list},
+
+    {"GET",    "/health/live",          "healthLive",            ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_live},
+    {"GET",    "/health/ready",         "healthReady",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_ready},
+    {"GET",    "/metrics",              "metrics",               ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_metrics},
+};
+/* clang-format on */
+
+const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+_Static_assert(sizeof(routes) / sizeof(routes[0]) <= ROUTES_MAX, "raise ROUTES_MAX");

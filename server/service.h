@@ -1,0 +1,28 @@
+/* What every request of one running server shares. Made by main.c before the first request and torn
+ * down after the last; all but the atomics is constant in between. */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/work_queue.h"
+#include "catalog/catalog.h"
+#include <stdatomic.h>
+
+struct idempotent_waiting;
+struct access_log;
+
+struct service {
+    struct catalog *catalog;
+    struct work_queue *workers;
+    const struct clock *clock;
+    const struct random_source *random;
+    int64_t idempotency_lifetime_ms;    /* 0: keys are ignored and not advertised */
+    struct idempotent_waiting *waiting; /* duplicates of requests that still run */
+    char request_id_seed[17];           /* of this process: made ids begin with it */
+    _Atomic uint64_t request_ids;
+    atomic_bool draining; /* not ready any more; still serving */
+    atomic_bool stopping; /* every new request is refused; what runs is finished */
+};
+
+#endif
