@@ -2,6 +2,8 @@
 #include "server/handlers.h"
 #include "server/request.h"
 
+#include "iceberg/json_member.h"
+
 static json_t *warehouse_json(const struct warehouse *warehouse)
 {
     return json_pack("{s:s%,s:s%}", "name", warehouse->name.ptr, warehouse->name.len, "location",
@@ -23,16 +25,13 @@ int handle_warehouse_list(struct request *req, struct response *res, struct erro
 
 int handle_warehouse_create(struct request *req, struct response *res, struct error *err)
 {
-    json_t *body, *location;
-    struct str name;
+    json_t *body;
+    struct str name, location;
     struct warehouse *warehouse;
     if (request_json(req, &body, err) != 0 || request_json_string(body, "name", &name, err) != 0 ||
-        request_json_optional(body, "location", JSON_STRING, "a string", &location, err) != 0)
+        member_string_optional(body, "location", req->arena, &location, err) != 0)
         return HANDLER_ERROR;
-    struct str root = location == NULL
-                          ? STR_NONE
-                          : str_from(json_string_value(location), json_string_length(location));
-    if (catalog_warehouse_create(req->service->catalog, &req->caller, name, root, &warehouse,
+    if (catalog_warehouse_create(req->service->catalog, &req->caller, name, location, &warehouse,
                                  err) != 0)
         return HANDLER_ERROR;
     response_json_value(res, warehouse_json(warehouse), req->arena);

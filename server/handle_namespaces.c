@@ -4,6 +4,7 @@
 
 #include "base/raw_json.h"
 #include "catalog/namespaces.h"
+#include "iceberg/json_member.h"
 
 #define LIST_BYTES_MAX ((size_t)1 << 30)
 
@@ -88,11 +89,12 @@ static struct str namespace_reply(struct request *req, const struct namespace_id
 
 int handle_namespace_create(struct request *req, struct response *res, struct error *err)
 {
-    json_t *body, *properties;
+    json_t *body;
+    const json_t *properties;
     struct namespace_ident ns;
     if (request_json(req, &body, err) != 0 ||
         namespace_parse(json_object_get(body, "namespace"), req->arena, &ns, err) != 0 ||
-        request_json_optional(body, "properties", JSON_OBJECT, "an object", &properties, err) != 0)
+        member_object_optional(body, "properties", &properties, err) != 0)
         return HANDLER_ERROR;
 
     char *text = properties == NULL ? NULL : json_dumps(properties, JSON_COMPACT);
@@ -137,13 +139,24 @@ int handle_namespace_drop(struct request *req, struct response *res, struct erro
     return HANDLER_DONE;
 }
 
+static int array_optional(const json_t *object, const char *name, const json_t **out,
+                          struct error *err)
+{
+    *out = json_object_get(object, name);
+    if (*out != NULL && !json_is_null(*out))
+        return member_array(object, name, out, err);
+    *out = NULL;
+    return 0;
+}
+
 int handle_namespace_update(struct request *req, struct response *res, struct error *err)
 {
-    json_t *body, *removals, *updates;
+    json_t *body;
+    const json_t *removals, *updates;
     struct str result;
     if (request_json(req, &body, err) != 0 ||
-        request_json_optional(body, "removals", JSON_ARRAY, "an array", &removals, err) != 0 ||
-        request_json_optional(body, "updates", JSON_OBJECT, "an object", &updates, err) != 0)
+        array_optional(body, "removals", &removals, err) != 0 ||
+        member_object_optional(body, "updates", &updates, err) != 0)
         return HANDLER_ERROR;
     req->caller.idempotency.status = 200;
     if (catalog_namespace_update(req->service->catalog, req->warehouse, &req->caller, &req->ns,

@@ -4,6 +4,7 @@
 
 #include "base/raw_json.h"
 #include "catalog/tables.h"
+#include "iceberg/json_member.h"
 #include "server/etag.h"
 
 #define LIST_BYTES_MAX ((size_t)1 << 30)
@@ -78,7 +79,7 @@ int handle_table_register(struct request *req, struct response *res, struct erro
     if (request_json(req, &body, err) != 0 ||
         request_json_string(body, "name", &ident.name, err) != 0 ||
         request_json_string(body, "metadata-location", &location, err) != 0 ||
-        request_json_bool(body, "overwrite", false, &overwrite, err) != 0)
+        member_bool_or(body, "overwrite", false, &overwrite, err) != 0)
         return HANDLER_ERROR;
     req->caller.idempotency.status = 200;
     if (catalog_table_register(req->service->catalog, req->warehouse, &req->caller, &ident,
@@ -170,12 +171,12 @@ int handle_table_unregister(struct request *req, struct response *res, struct er
 
 int handle_table_rename(struct request *req, struct response *res, struct error *err)
 {
-    json_t *body, *source, *destination;
+    json_t *body;
+    const json_t *source, *destination;
     struct identifier from, to;
     if (request_json(req, &body, err) != 0 ||
-        request_json_optional(body, "source", JSON_OBJECT, "an object", &source, err) != 0 ||
-        request_json_optional(body, "destination", JSON_OBJECT, "an object", &destination, err) !=
-            0)
+        member_object_optional(body, "source", &source, err) != 0 ||
+        member_object_optional(body, "destination", &destination, err) != 0)
         return HANDLER_ERROR;
     if (source == NULL || destination == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT,

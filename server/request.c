@@ -185,30 +185,6 @@ int request_json_string(const json_t *object, const char *name, struct str *valu
     return 0;
 }
 
-int request_json_optional(json_t *object, const char *name, json_type type, const char *type_name,
-                          json_t **value, struct error *err)
-{
-    *value = json_object_get(object, name);
-    if (json_is_null(*value))
-        *value = NULL;
-    if (*value != NULL && json_typeof(*value) != type)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid %s: must be %s", name, type_name);
-    return 0;
-}
-
-int request_json_bool(const json_t *object, const char *name, bool otherwise, bool *value,
-                      struct error *err)
-{
-    const json_t *member = json_object_get(object, name);
-    *value = otherwise;
-    if (member == NULL || json_is_null(member))
-        return 0;
-    if (!json_is_boolean(member))
-        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid %s: must be a boolean", name);
-    *value = json_is_true(member);
-    return 0;
-}
-
 void request_write_namespace(struct buf *out, const struct namespace_ident *ns)
 {
     buf_add_char(out, '[');

@@ -75,13 +75,6 @@ MUST_USE int request_json_part(struct request *req, struct str text, json_t **va
 /* A member that must be a non-empty string. Errors: ERR_ILLEGAL_ARGUMENT. */
 MUST_USE int request_json_string(const json_t *object, const char *name, struct str *value,
                                  struct error *err);
-/* A member that may be absent or null. Errors: ERR_ILLEGAL_ARGUMENT for another type. */
-MUST_USE int request_json_optional(json_t *object, const char *name, json_type type,
-                                   const char *type_name, json_t **value, struct error *err);
-/* A member that is true or false; absent or null: `otherwise`. Errors: ERR_ILLEGAL_ARGUMENT. */
-MUST_USE int request_json_bool(const json_t *object, const char *name, bool otherwise, bool *value,
-                               struct error *err);
-
 /* ["a","b"] */
 void request_write_namespace(struct buf *out, const struct namespace_ident *ns);
 
