@@ -5,19 +5,23 @@
 # CC       gcc (default) or clang
 # DEV=1    warnings are errors (on for every target that tests)
 # V=1      show the commands
+# PREPARE= never install missing packages
 
 VARIANT ?= release
 ROOMS   := base iceberg metastore storage catalog server
 OUT     := build/$(VARIANT)
 PREFIX  ?= /usr/local
+STRIP   ?= strip
 
 PACKAGES  := libmicrohttpd sqlite3 jansson libcurl openssl zlib
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
              -Wvla -Wformat=2 -Wpointer-arith -Wundef
-CPPFLAGS  += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+# Asked for at the first use, which may be after `prepare` has installed them; asked once.
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PACKAGE_LIBS)
+CPPFLAGS_ALL = -I. -D_GNU_SOURCE $(PACKAGE_CFLAGS)
 CFLAGS_ALL := -std=gnu11 -g $(WARNINGS) -fno-common -pthread
 LDFLAGS_ALL := -pthread
-LIBS      := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
 ifeq ($(DEV),1)
 CFLAGS_ALL += -Werror
@@ -46,21 +50,35 @@ LIBRARY   := $(OUT)/libfirn.a
 TESTS     := $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/contract/test_*.c))
 TEST_BINS := $(TESTS:%.c=$(OUT)/%)
 
+# What must be installed before the first compilation; empty when all is there.
+ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && command -v $(firstword $(CC))),)
+PREPARE := prepare
+endif
+ifeq ($(shell pkg-config --exists cmocka 2>/dev/null && echo yes),)
+PREPARE_TEST := $(if $(filter undefined file,$(origin PREPARE)),prepare-test)
+endif
+
 Q := $(if $(V),,@)
 
-.PHONY: all help unit clean
+.PHONY: all help unit programs asan ubsan tsan lint format install prepare prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
 	$(Q)if [ "$(VARIANT)" = release ]; then ln -sf release/firn build/firn; fi
 
 help: ## this list
-	@sed -n 's/^\([a-z|-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z -]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
-$(OUT)/%.o: %.c
+prepare: ## install what is missing to build (Debian)
+	$(Q)tools/prepare build
+
+prepare-test: ## install what is missing to test (Debian)
+	$(Q)tools/prepare test
+
+$(OUT)/%.o: %.c | $(PREPARE)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(filter-out $(OUT)/server/main.o,$(OBJECTS))
 	@mkdir -p $(@D)
@@ -69,15 +87,31 @@ $(LIBRARY): $(filter-out $(OUT)/server/main.o,$(OBJECTS))
 
 $(OUT)/firn: $(OUT)/server/main.o $(LIBRARY)
 	@$(if $(V),,echo "  LINK  $@")
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
 
 $(OUT)/tests/%: $(OUT)/tests/%.o $(LIBRARY)
 	@$(if $(V),,echo "  LINK  $@")
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS) -lcmocka
+
+$(TESTS:%.c=$(OUT)/%.o): | $(PREPARE_TEST)
 
 unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
 	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS)); do $$t >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
 	grep -hE '^\[  (PASSED|FAILED)' $$t.log | head -1 | sed "s|^|$$(basename $$t) |"; done; exit $$failed
+
+programs: all $(TEST_BINS)
+
+asan ubsan tsan: ## build that variant's firn and C tests
+	$(Q)$(MAKE) --no-print-directory VARIANT=$@ DEV=1 programs
+
+lint: ## check the rules of the house
+	$(Q)tools/lint.py --cc $(firstword $(CC)) -- $(CPPFLAGS_ALL) $(CFLAGS_ALL)
+
+format: ## format the C files
+	$(Q)clang-format -i $(wildcard $(foreach dir,$(ROOMS) tests/* bench,$(dir)/*.c $(dir)/*.h))
+
+install: all ## install the program under DESTDIR and PREFIX
+	install -D -m 755 -s --strip-program=$(STRIP) $(OUT)/firn $(DESTDIR)$(PREFIX)/bin/firn
 
 clean: ## remove build/
 	rm -rf build

@@ -15,13 +15,13 @@ void arena_free(struct arena *arena);  /* runs the deferred calls, newest first;
 void arena_reset(struct arena *arena); /* as arena_free, but keeps the first block for reuse */
 
 void *arena_alloc(struct arena *arena, size_t bytes);
-void *arena_alloc_array(struct arena *arena, size_t count, size_t bytes_each); /* overflow-checked */
+void *arena_alloc_array(struct arena *arena, size_t count,
+                        size_t bytes_each); /* overflow-checked */
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, count)                                                            \
-    ((type *)arena_alloc_array((arena), (count), sizeof(type)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_alloc_array((arena), (count), sizeof(type)))
 
-struct str arena_str(struct arena *arena, struct str s);         /* copy, NUL after the end */
-const char *arena_cstr(struct arena *arena, struct str s);       /* copy as C string */
+struct str arena_str(struct arena *arena, struct str s);   /* copy, NUL after the end */
+const char *arena_cstr(struct arena *arena, struct str s); /* copy as C string */
 struct str arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

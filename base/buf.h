@@ -1,6 +1,6 @@
-/* A growable run of bytes with a ceiling. Appending past the ceiling sets `overflowed` and drops the
- * bytes, and all that come after until buf_clear: append many times, check once. Out of memory is
- * fatal.
+/* A growable run of bytes with a ceiling. Appending past the ceiling sets `overflowed` and drops
+ * the bytes, and all that come after until buf_clear: append many times, check once. Out of memory
+ * is fatal.
  *
  * Threads: one buf belongs to one thread at a time. */
 #ifndef BASE_BUF_H

@@ -16,7 +16,7 @@ struct sha256 sha256_of(struct str data);
 struct sha256 sha256_of_parts(const struct str *parts, size_t count); /* each length-prefixed */
 
 struct str hex_encode(struct arena *arena, const void *bytes, size_t len); /* lower case */
-struct str base64url_encode(struct arena *arena, struct str data);        /* no padding */
+struct str base64url_encode(struct arena *arena, struct str data);         /* no padding */
 bool base64url_decode(struct arena *arena, struct str text, struct str *out);
 
 #endif

@@ -2,7 +2,8 @@
  * everything that is read, written, vended or deleted (contract/reliability.md 3.1).
  *
  * Canonical form: scheme lower case and folded (s3a, s3n → s3); file locations as file:///path; no
- * trailing slash (s3://b/ is s3://b; only file:/// keeps its own). Rejected, never repaired: control characters, '..',
+ * trailing slash (s3://b/ is s3://b; only file:/// keeps its own). Rejected, never repaired:
+ * control characters, '..',
  * '.', empty segments, '?', '#', '%' followed by 2e/2f/5c/00 in any case, backslash, userinfo, non
  * UTF-8, more than LOCATION_BYTES_MAX bytes. The text a client gave is kept elsewhere as it was.
  * Threads: immutable values. */

@@ -1,7 +1,7 @@
 /* One line per event on stderr, text (key=value) or JSON. Control bytes are escaped, fields capped,
- * so that one event is one line whatever names contain. Levels: error = an operator must act; warn =
- * degraded; info = lifecycle and one line per request; debug = for developers.
- * Threads: safe; a line is one write(2). */
+ * so that one event is one line whatever names contain. Levels: error = an operator must act; warn
+ * = degraded; info = lifecycle and one line per request; debug = for developers. Threads: safe; a
+ * line is one write(2). */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -15,10 +15,10 @@ enum metric_id {
         METRIC_COUNT
 };
 
-void metric_add(enum metric_id id, int64_t value);     /* counter (value >= 0) or gauge */
-void metric_set(enum metric_id id, int64_t value);     /* gauge */
+void metric_add(enum metric_id id, int64_t value);        /* counter (value >= 0) or gauge */
+void metric_set(enum metric_id id, int64_t value);        /* gauge */
 void metric_observe(enum metric_id id, int64_t value_us); /* histogram of microseconds */
-int64_t metric_value(enum metric_id id);               /* counter, gauge; histogram: its count */
+int64_t metric_value(enum metric_id id);                  /* counter, gauge; histogram: its count */
 
 /* Labelled series: requests by route and status class, errors by kind. `labels` is the finished
  * label text, e.g. route="loadTable",status="200"; it must be a string that lives for ever. */

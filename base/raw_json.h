@@ -1,5 +1,5 @@
-/* JSON as text: check it once, then walk it without building a tree. What is kept keeps its original
- * bytes, so unknown fields survive and history is never printed again.
+/* JSON as text: check it once, then walk it without building a tree. What is kept keeps its
+ * original bytes, so unknown fields survive and history is never printed again.
  *
  * A value is a struct str that holds exactly one JSON value without surrounding space.
  * Only raw_json_check takes foreign bytes; all other functions require text that passed it (they
@@ -58,8 +58,8 @@ bool raw_json_bool(struct str value, bool *out);
 struct str raw_json_string(struct str value, struct arena *arena);
 struct str raw_json_key(struct str key, struct arena *arena); /* same for a member's key */
 
-/* Quoted and escaped. The output is well-formed whatever the text holds: a byte that is not UTF-8 is
- * written as U+FFFD. */
+/* Quoted and escaped. The output is well-formed whatever the text holds: a byte that is not UTF-8
+ * is written as U+FFFD. */
 void raw_json_write_string(struct buf *out, struct str text);
 
 #endif
