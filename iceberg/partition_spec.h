@@ -5,7 +5,8 @@
 
 #include "iceberg/schema.h"
 
-/* Canonical text in lower case ("bucket[16]", "identity"); unknown transforms keep their text. */
+/* Canonical text in lower case ("bucket[16]", "identity"); unknown transforms keep their text.
+ * Errors: ERR_ILLEGAL_ARGUMENT for a width that is no positive 32-bit number. */
 MUST_USE int transform_parse(struct str text, struct arena *arena, struct str *canonical,
                              struct error *err);
 bool transform_is_void(struct str transform);
@@ -33,14 +34,15 @@ MUST_USE int partition_spec_parse(const json_t *json, struct arena *arena,
 MUST_USE int partition_spec_parse_fields(const json_t *array, struct arena *arena,
                                          struct partition_spec *out, struct error *err);
 
-/* Names, sources, transforms against the schema; void is skipped. Errors: ERR_VALIDATION. */
+/* Names, sources and transforms against the schema, and names and given field ids against each
+ * other. The source of a void field is not looked at; its name is. Errors: ERR_VALIDATION. */
 MUST_USE int partition_spec_check(const struct partition_spec *spec, const struct schema *schema,
                                   struct arena *arena, struct error *err);
 
-/* Numbers fields 1000, 1001, … when they have no field ids. */
+/* Numbers fields 1000, 1001, … when they have no field ids; else does nothing. */
 void partition_spec_number(struct partition_spec *spec);
 
-int64_t partition_spec_highest_field_id(const struct partition_spec *spec); /* 999 when empty */
+int64_t partition_spec_highest_field_id(const struct partition_spec *spec); /* at least 999 */
 
 /* Pairwise equal source id, transform and name; field ids are not compared. */
 bool partition_spec_same(const struct partition_spec *a, const struct partition_spec *b);

@@ -39,8 +39,9 @@ int64_t schema_highest_field_id(const struct schema *schema); /* 0 when empty */
 /* Same struct and identifier set; the schema id does not matter. */
 bool schema_same(const struct schema *a, const struct schema *b);
 
-/* O(log n). Without an arena (NULL) the column's full name is not written out. Names are full dotted
- * names; where no column has that one, short names count too ("points.x" of a list of structs). */
+/* O(log n). Without an arena (NULL) the column's full name is not written out. Names are full
+ * dotted names; where no column has that one, short names count too ("points.x" of a list of
+ * structs). */
 bool schema_find_id(const struct schema *schema, int64_t field_id, struct arena *arena,
                     struct column *out);
 bool schema_find_name(const struct schema *schema, struct str full_name, struct arena *arena,
