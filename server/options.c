@@ -1,0 +1,534 @@
+/* Reading options from their four places, and checking them.
+ *
+ * 1. Every value goes through set_value, whatever place it came from: one parser, one check of
+ *    bounds, one wording of errors.
+ * 2. A typo is an error where we can tell it is one: unknown flags and config keys, not unknown
+ *    variables (orchestrators set FIRN_… of their own).
+ * 3. options_load touches no file but the config file. */
+#include "server/options.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "server/option_rows.h"
+
+#define CONFIG_BYTES_MAX (1 << 20)
+#define PATH_TEXT_BYTES_MAX 4096
+#define VARIABLE_BYTES_MAX 64
+
+/* Where a value stands, for messages: "--loops", "FIRN_LOOPS", "firn.conf:12". */
+struct place {
+    enum option_source source;
+    const char *text;
+};
+
+static const struct option_row *row_find(struct str name)
+{
+    for (size_t i = 0; i < option_row_count; i++)
+        if (str_equal_cstr(name, option_rows[i].name))
+            return &option_rows[i];
+    return NULL;
+}
+
+static void *row_field(const struct option_row *row, const struct options *options)
+{
+    return (char *)options + row->offset;
+}
+
+/* "FIRN_MAX_BODY_BYTES" */
+static void row_variable(const struct option_row *row, char out[VARIABLE_BYTES_MAX])
+{
+    snprintf(out, VARIABLE_BYTES_MAX, "FIRN_%s", row->name);
+    for (char *c = out; *c != '\0'; c++)
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* The factor of a size's suffix, which is cut off *value. */
+static int64_t cut_size_suffix(struct str *value)
+{
+    static const struct {
+        struct str text;
+        int64_t factor;
+    } suffixes[] = {
+        {{"KiB", 3}, 1ll << 10}, {{"MiB", 3}, 1ll << 20}, {{"GiB", 3}, 1ll << 30},
+        {{"K", 1}, 1ll << 10},   {{"M", 1}, 1ll << 20},   {{"G", 1}, 1ll << 30},
+    };
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        if (!str_ends_with(*value, suffixes[i].text))
+            continue;
+        *value = str_trim(str_from(value->ptr, value->len - suffixes[i].text.len));
+        return suffixes[i].factor;
+    }
+    return 1;
+}
+
+static int parse_number(const struct option_row *row, struct str value, const char *place,
+                        int64_t *out, struct error *err)
+{
+    struct str digits = value;
+    int64_t factor = str_equal_cstr(str_cstr(row->unit), "bytes") ? cut_size_suffix(&digits) : 1;
+    long long number;
+    if (!str_to_int64(digits, &number))
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: not a number of %s: %.*s", place,
+                         row->unit, STR_ARG(value));
+    if (__builtin_mul_overflow((int64_t)number, factor, out) || *out < row->min || *out > row->max)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: %.*s is out of bounds: %lld to %lld %s",
+                         place, STR_ARG(value), (long long)row->min, (long long)row->max,
+                         row->unit);
+    return 0;
+}
+
+static int parse_bool(struct str value, const char *place, bool *out, struct error *err)
+{
+    *out = str_equal(value, STR("true"));
+    if (*out || str_equal(value, STR("false")))
+        return 0;
+    return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: neither true nor false: %.*s", place,
+                     STR_ARG(value));
+}
+
+static int parse_choice(const struct option_row *row, struct str value, const char *place, int *out,
+                        struct error *err)
+{
+    struct str rest = str_cstr(row->unit);
+    for (int i = 0; rest.ptr != NULL; i++) {
+        if (str_equal(str_cut(&rest, '|'), value)) {
+            *out = i;
+            return 0;
+        }
+    }
+    return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: not one of %s: %.*s", place, row->unit,
+                     STR_ARG(value));
+}
+
+static int parse_text(const struct option_row *row, struct str value, const char *place,
+                      struct options *options, struct error *err)
+{
+    if ((int64_t)value.len < row->min || (int64_t)value.len > row->max)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: %lld to %lld bytes are needed", place,
+                         (long long)row->min, (long long)row->max);
+    *(const char **)row_field(row, options) = arena_cstr(options->arena, value);
+    return 0;
+}
+
+static int set_value(struct options *options, const struct option_row *row, struct str value,
+                     const struct place *place, struct error *err)
+{
+    void *field = row_field(row, options);
+    int result = -1;
+    switch (row->type) {
+    case OPTION_TEXT:
+        result = parse_text(row, value, place->text, options, err);
+        break;
+    case OPTION_NUMBER:
+        result = parse_number(row, value, place->text, field, err);
+        break;
+    case OPTION_BOOL:
+        result = parse_bool(value, place->text, field, err);
+        break;
+    case OPTION_CHOICE:
+        result = parse_choice(row, value, place->text, field, err);
+        break;
+    }
+    if (result == 0)
+        options->sources[row - option_rows] = (unsigned char)place->source;
+    return result;
+}
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static void set_defaults(struct options *options)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        struct error err;
+        struct place place = {OPTION_DEFAULT, option_rows[i].name};
+        struct str value = str_cstr(option_rows[i].default_value);
+        if (set_value(options, &option_rows[i], value, &place, &err) != 0)
+            log_fatal("the default of an option is wrong: %s", err.message);
+    }
+}
+
+/* The line without its comment and outer white space. */
+static struct str config_line(struct str line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        bool after_space = i == 0 || line.ptr[i - 1] == ' ' || line.ptr[i - 1] == '\t';
+        if (line.ptr[i] == '#' && after_space)
+            line.len = i;
+    }
+    line = str_trim(line);
+    if (str_ends_with(line, STR("\r")))
+        line = str_trim(str_from(line.ptr, line.len - 1));
+    return line;
+}
+
+static int read_config_line(struct options *options, struct str line, const char *place_text,
+                            bool *seen, struct error *err)
+{
+    struct place place = {OPTION_FILE, place_text};
+    struct str value = config_line(line);
+    if (value.len == 0)
+        return 0;
+    struct str name = str_trim(str_cut(&value, '='));
+    if (value.ptr == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: expected `name = value`", place_text);
+    const struct option_row *row = row_find(name);
+    if (row == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: there is no option %.*s", place_text,
+                         STR_ARG(name));
+    if (seen[row - option_rows])
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: %s is set twice", place_text, row->name);
+    seen[row - option_rows] = true;
+    return set_value(options, row, str_trim(value), &place, err);
+}
+
+static int read_file_text(const char *path, struct buf *out, struct error *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot read the config file %s: %s", path,
+                         strerror(errno));
+    char piece[4096];
+    size_t n;
+    while (!out->overflowed && (n = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(out, str_from(piece, n));
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed || out->overflowed)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot read the config file %s: %s", path,
+                         failed ? "read error" : "larger than 1 MiB");
+    return 0;
+}
+
+static int read_config(struct options *options, const char *path, struct error *err)
+{
+    struct buf text = BUF_INIT(CONFIG_BYTES_MAX);
+    bool seen[OPTION_ROWS_MAX] = {false};
+    int result = read_file_text(path, &text, err);
+    struct str rest = buf_str(&text);
+    for (int line = 1; result == 0 && rest.ptr != NULL; line++) {
+        char place[PATH_TEXT_BYTES_MAX + 32];
+        snprintf(place, sizeof(place), "%s:%d", path, line);
+        result = read_config_line(options, str_cut(&rest, '\n'), place, seen, err);
+    }
+    buf_free(&text);
+    return result;
+}
+
+static struct str variable_value(char *const *environment, const char *name)
+{
+    for (; *environment != NULL; environment++) {
+        struct str value = str_cstr(*environment);
+        if (str_equal_cstr(str_cut(&value, '='), name))
+            return value;
+    }
+    return STR_NONE;
+}
+
+static int read_environment(struct options *options, char *const *environment, struct error *err)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        char name[VARIABLE_BYTES_MAX];
+        row_variable(&option_rows[i], name);
+        struct str value = variable_value(environment, name);
+        struct place place = {OPTION_ENVIRONMENT, name};
+        if (value.ptr != NULL && set_value(options, &option_rows[i], value, &place, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* One flag, with its value from the same or the next argument. */
+struct flag {
+    struct str name;
+    struct str value; /* STR_NONE: none was given */
+};
+
+static bool takes_value(struct str name, const char *next)
+{
+    const struct option_row *row = row_find(name);
+    if (next == NULL)
+        return false;
+    if (row != NULL && row->type == OPTION_BOOL)
+        return strcmp(next, "true") == 0 || strcmp(next, "false") == 0;
+    return row != NULL || str_equal(name, STR("config"));
+}
+
+static int next_flag(char *const *argv, int *index, struct flag *out, struct error *err)
+{
+    const char *argument = argv[*index];
+    struct str rest = str_cstr(argument);
+    if (!str_starts_with(rest, STR("--")))
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Unexpected argument: %s (see --help)",
+                         argument);
+    rest = str_skip(rest, 2);
+    out->name = str_cut(&rest, '=');
+    out->value = rest;
+    (*index)++;
+    if (rest.ptr == NULL && takes_value(out->name, argv[*index])) {
+        out->value = str_cstr(argv[*index]);
+        (*index)++;
+    }
+    return 0;
+}
+
+static enum options_action flag_action(struct str name)
+{
+    return str_equal(name, STR("help"))            ? OPTIONS_HELP
+           : str_equal(name, STR("version"))       ? OPTIONS_VERSION
+           : str_equal(name, STR("print-options")) ? OPTIONS_PRINT
+                                                   : OPTIONS_RUN;
+}
+
+static int set_flag(struct options *options, const struct flag *flag, struct error *err)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "--%.*s", STR_ARG(flag->name));
+    struct place place = {OPTION_FLAG, text};
+    if (flag_action(flag->name) != OPTIONS_RUN || str_equal(flag->name, STR("config")))
+        return 0; /* looked at before */
+    const struct option_row *row = row_find(flag->name);
+    if (row == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "There is no option %s (see --help)", text);
+    struct str value = flag->value;
+    if (value.ptr == NULL && row->type == OPTION_BOOL)
+        value = STR("true");
+    if (value.ptr == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: a value is missing", text);
+    return set_value(options, row, value, &place, err);
+}
+
+static int read_flags(struct options *options, int argc, char *const *argv, struct error *err)
+{
+    for (int i = 1; i < argc;) {
+        struct flag flag;
+        if (next_flag(argv, &i, &flag, err) != 0 || set_flag(options, &flag, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Flags that matter before all values: what to do, and which config file. */
+static int scan_flags(int argc, char *const *argv, enum options_action *action, struct str *config,
+                      struct error *err)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0) {
+            *action = flag_action(str_skip(str_cstr(argv[i]), 2));
+            return 0;
+        }
+    for (int i = 1; i < argc;) {
+        struct flag flag;
+        if (next_flag(argv, &i, &flag, err) != 0)
+            return -1;
+        if (flag_action(flag.name) != OPTIONS_RUN)
+            *action = flag_action(flag.name);
+        if (!str_equal(flag.name, STR("config")))
+            continue;
+        if (flag.value.len == 0)
+            return error_set(err, ERR_ILLEGAL_ARGUMENT, "--config: a file name is missing");
+        *config = flag.value;
+    }
+    return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* Made absolute, without '.', '..' and doubled slashes. */
+static const char *absolute_path(struct arena *arena, const char *path)
+{
+    char directory[PATH_TEXT_BYTES_MAX] = "/";
+    if (path[0] != '/' && getcwd(directory, sizeof(directory)) == NULL)
+        log_fatal("cannot tell the current directory: %s", strerror(errno));
+    struct str rest = arena_printf(arena, "%s/%s", directory, path);
+    char *out = arena_alloc(arena, rest.len + 2);
+    size_t len = 0;
+    while (rest.ptr != NULL) {
+        struct str segment = str_cut(&rest, '/');
+        if (segment.len == 0 || str_equal(segment, STR(".")))
+            continue;
+        if (str_equal(segment, STR(".."))) {
+            while (len > 0 && out[--len] != '/')
+                ;
+            continue;
+        }
+        out[len++] = '/';
+        memcpy(out + len, segment.ptr, segment.len);
+        len += segment.len;
+    }
+    if (len == 0)
+        out[len++] = '/';
+    out[len] = '\0';
+    return out;
+}
+
+static int parse_listen(struct options *options, struct error *err)
+{
+    struct str text = str_cstr(options->listen), address = text;
+    long long port = -1;
+    const char *colon = strrchr(options->listen, ':');
+    if (colon != NULL) {
+        address.len = (size_t)(colon - options->listen);
+        if (!str_to_int64(str_skip(text, address.len + 1), &port))
+            port = -1;
+    }
+    bool bracketed = str_starts_with(address, STR("[")) && str_ends_with(address, STR("]"));
+    if (bracketed)
+        address = str_from(address.ptr + 1, address.len - 2);
+    if (str_equal(address, STR("localhost")))
+        address = STR("127.0.0.1");
+    if (address.len >= LISTEN_ADDRESS_BYTES_MAX)
+        port = -1;
+    else
+        snprintf(options->listen_address, LISTEN_ADDRESS_BYTES_MAX, "%.*s", STR_ARG(address));
+    struct in6_addr binary;
+    int family = bracketed ? AF_INET6 : AF_INET;
+    if (port < 0 || port > 65535 || inet_pton(family, options->listen_address, &binary) != 1)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "listen: expected ADDRESS:PORT, such as 127.0.0.1:8181 or [::1]:8181: %s",
+                         options->listen);
+    options->listen_port = (uint16_t)port;
+    options->listens_on_loopback =
+        bracketed ? IN6_IS_ADDR_LOOPBACK(&binary) : str_starts_with(address, STR("127."));
+    return 0;
+}
+
+/* A path becomes a file location; what has a scheme stays as it was given. */
+static const char *warehouse_location(const struct options *options)
+{
+    struct str given = str_cstr(options->warehouse_location);
+    if (str_contains(given, STR(":")))
+        return given.ptr;
+    const char *path = given.len == 0
+                           ? arena_printf(options->arena, "%s/warehouse", options->data).ptr
+                           : given.ptr;
+    return arena_printf(options->arena, "file://%s", absolute_path(options->arena, path)).ptr;
+}
+
+static int check_together(struct options *options, struct error *err)
+{
+    options->data = absolute_path(options->arena, options->data);
+    options->warehouse_location = warehouse_location(options);
+    if (parse_listen(options, err) != 0)
+        return -1;
+    if (options->auth == AUTH_NONE && !options->listens_on_loopback &&
+        !options->allow_anonymous_network)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "listen: %s is not a loopback address and there is no authentication: "
+                         "whoever reaches it could change every table. Set "
+                         "--allow-anonymous-network if that is meant",
+                         options->listen);
+    if (options->max_target_bytes > options->max_header_bytes)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "max-target-bytes (%lld) must not exceed max-header-bytes (%lld)",
+                         (long long)options->max_target_bytes,
+                         (long long)options->max_header_bytes);
+    return 0;
+}
+
+static int load(int argc, char *const *argv, char *const *environment, struct options *options,
+                enum options_action *action, struct error *err)
+{
+    struct str config = variable_value(environment, "FIRN_CONFIG");
+    if (scan_flags(argc, argv, action, &config, err) != 0)
+        return -1;
+    if (*action == OPTIONS_HELP || *action == OPTIONS_VERSION)
+        return 0;
+    if (config.len > 0 && read_config(options, arena_cstr(options->arena, config), err) != 0)
+        return -1;
+    if (read_environment(options, environment, err) != 0 ||
+        read_flags(options, argc, argv, err) != 0)
+        return -1;
+    return check_together(options, err);
+}
+
+int options_load(int argc, char *const *argv, char *const *environment, struct options *options,
+                 enum options_action *action, struct error *err)
+{
+    assert(argc >= 1 && argv[argc] == NULL);
+    memset(options, 0, sizeof(*options));
+    options->arena = arena_new();
+    *action = OPTIONS_RUN;
+    set_defaults(options);
+    int result = load(argc, argv, environment, options, action, err);
+    if (result != 0)
+        options_free(options);
+    return result;
+}
+
+void options_free(struct options *options)
+{
+    arena_free(options->arena);
+    memset(options, 0, sizeof(*options));
+}
+
+/* ---- for people ------------------------------------------------------------------------------ */
+
+void options_write_help(struct buf *out)
+{
+    buf_add_cstr(out, "Usage: firn [--config FILE] [--name VALUE | --name=VALUE]...\n\n");
+    for (size_t i = 0; i < option_row_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        char flag[128];
+        snprintf(flag, sizeof(flag), "--%s %s", row->name,
+                 row->type == OPTION_BOOL ? "true|false" : row->unit);
+        buf_add_format(out, "  %-44s %s", flag, row->help);
+        if (row->default_value[0] != '\0')
+            buf_add_format(out, " (%s)", row->default_value);
+        buf_add_char(out, '\n');
+    }
+    buf_add_cstr(out, "\n"
+                      "  --config FILE      read `name = value` lines\n"
+                      "  --print-options    show every value and where it came from, and exit\n"
+                      "  --version          show the version and exit\n"
+                      "  --help             show this and exit\n\n"
+                      "Every option can also be set in the environment: FIRN_MAX_BODY_BYTES for\n"
+                      "--max-body-bytes. Order: defaults, config file, environment, flags.\n"
+                      "Sizes in bytes may end in KiB, MiB or GiB.\n");
+}
+
+static void write_value(const struct option_row *row, const void *field, struct buf *out)
+{
+    struct str choice = STR_NONE, rest = str_cstr(row->unit);
+    if ((row->flags & OPTION_SECRET) != 0) {
+        buf_add_cstr(out, "***");
+        return;
+    }
+    switch (row->type) {
+    case OPTION_TEXT:
+        buf_add_cstr(out, *(const char *const *)field);
+        break;
+    case OPTION_NUMBER:
+        buf_add_int64(out, *(const int64_t *)field);
+        break;
+    case OPTION_BOOL:
+        buf_add_cstr(out, *(const bool *)field ? "true" : "false");
+        break;
+    case OPTION_CHOICE:
+        for (int i = 0; i <= *(const int *)field; i++)
+            choice = str_cut(&rest, '|');
+        buf_add(out, choice);
+        break;
+    }
+}
+
+void options_write(const struct options *options, struct buf *out)
+{
+    static const char *const sources[] = {"default", "file", "environment", "flag"};
+    for (size_t i = 0; i < option_row_count; i++) {
+        size_t start = out->len;
+        buf_add_format(out, "%s = ", option_rows[i].name);
+        write_value(&option_rows[i], row_field(&option_rows[i], options), out);
+        do
+            buf_add_char(out, ' ');
+        while (out->len - start < 44 && !out->overflowed);
+        buf_add_format(out, "# %s\n", sources[options->sources[i]]);
+    }
+}
