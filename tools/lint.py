@@ -18,8 +18,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 LINES_MAX = {".c": 600, ".h": 220}
+TEST_LINES_MAX = {".c": 900, ".h": 400}  # tests hold tables of cases
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
+TEST_FUNCTION_LINES_MAX = 120
 COMPLEXITY_MAX = 15  # pmccabe's modified count: a switch is one decision
 
 # What each room may include: rooms, or single headers of them.
@@ -46,7 +48,7 @@ LIBRARY_USERS = [
     (re.compile(r"microhttpd"), re.compile(r"server/http_\w+\.[ch]$")),
     (re.compile(r"jansson|zlib"), re.compile(r"(iceberg|catalog|server)/")),
     (re.compile(r"sqlite3|libpq|postgresql/"), re.compile(r"metastore/")),
-    (re.compile(r"curl/"), re.compile(r"storage/")),
+    (re.compile(r"curl/"), re.compile(r"(storage|server)/")),
     (re.compile(r"openssl/"), re.compile(r"(base|storage|server)/")),
 ]
 
@@ -90,8 +92,9 @@ class Lint:
         if not text.endswith("\n"):
             self.report(path, len(lines), "does not end with a newline")
         line_count = len(lines) - 1
-        if line_count > LINES_MAX[path.suffix]:
-            self.report(path, 1, f"{line_count} lines, at most {LINES_MAX[path.suffix]}")
+        lines_max = (TEST_LINES_MAX if path.parts[0] == "tests" else LINES_MAX)[path.suffix]
+        if line_count > lines_max:
+            self.report(path, 1, f"{line_count} lines, at most {lines_max}")
         # Tables (base/metric_rows.h) are exempt from the width, as they are from formatting.
         wide_allowed = False
         for number, line in enumerate(lines, 1):
@@ -180,9 +183,10 @@ class Lint:
                 continue
             complexity, length = int(match.group(1)), int(match.group(2))
             path, line, name = match.group(3), int(match.group(4)), match.group(5)
-            is_test_list = path.startswith("tests/") and name == "main"
-            if length > FUNCTION_LINES_MAX and not is_test_list:
-                self.report(path, line, f"{name} has {length} lines, at most {FUNCTION_LINES_MAX}")
+            is_test = path.startswith("tests/")
+            lines_max = TEST_FUNCTION_LINES_MAX if is_test else FUNCTION_LINES_MAX
+            if length > lines_max:
+                self.report(path, line, f"{name} has {length} lines, at most {lines_max}")
             if complexity > COMPLEXITY_MAX:
                 limit = f"complexity {complexity}, at most {COMPLEXITY_MAX}"
                 self.report(path, line, f"{name} has {limit}")
