@@ -32,7 +32,16 @@ static void gate_wait(void *arg)
     pthread_cond_broadcast(&gate->changed);
     while (!gate->open)
         pthread_cond_wait(&gate->changed, &gate->lock);
+    gate->waiting--;
     pthread_mutex_unlock(&gate->lock);
+}
+
+static int gate_left(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    int left = gate->waiting;
+    pthread_mutex_unlock(&gate->lock);
+    return left;
 }
 
 static void gate_await(struct gate *gate, int waiting)
@@ -90,6 +99,24 @@ static void refuses_when_full(void **state)
     gate_open(&gate);
     work_queue_close(queue);
     assert_int_equal(count, 400);
+}
+
+static void idle_threads_wake_up(void **state)
+{
+    (void)state;
+    struct work_queue *queue = work_queue_open("test", 2, 10);
+    for (int round = 0; round < 5; round++) {
+        struct gate gate;
+        gate_init(&gate);
+        usleep(2000); /* the threads find nothing and wait */
+        assert_true(work_queue_push(queue, gate_wait, &gate));
+        assert_true(work_queue_push(queue, gate_wait, &gate));
+        gate_await(&gate, 2); /* both run, at the same time */
+        gate_open(&gate);
+        while (gate_left(&gate) > 0)
+            usleep(100);
+    }
+    work_queue_close(queue);
 }
 
 struct order {
@@ -220,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(close_runs_what_is_queued),
         cmocka_unit_test(refuses_when_full),
+        cmocka_unit_test(idle_threads_wake_up),
         cmocka_unit_test(one_thread_keeps_the_order),
         cmocka_unit_test(close_waits_for_continuations),
         cmocka_unit_test(every_accepted_item_runs_once),
