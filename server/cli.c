@@ -87,7 +87,12 @@ static int run_in_directory(const struct warehouse_command *command,
                             const struct cli_backend *backend, struct arena *arena,
                             struct error *err)
 {
-    struct str owner = backend->owner(command->data_dir, arena);
+    struct str owner;
+    if (backend->owner(command->data_dir, arena, &owner, err) != 0)
+        return -1;
+    if (owner.ptr != NULL && !str_starts_with(owner, STR("http://")))
+        return error_set(err, ERR_UNAVAILABLE, "Another process is busy with the catalog: %.*s",
+                         STR_ARG(owner));
     if (owner.ptr != NULL)
         return run_over_http(arena_cstr(arena, owner), command, err);
     struct catalog *catalog;
@@ -140,8 +145,6 @@ static int run_warehouse(int argc, char **argv, const struct cli_backend *backen
     struct warehouse_command command = {0};
     if (parse_warehouse(argc, argv, &command) != 0)
         return EXIT_USAGE;
-    if (command.data_dir == NULL)
-        command.data_dir = backend->data_dir;
     struct error err = {0};
     struct arena *arena = arena_new();
     int rc = command.uri != NULL ? run_over_http(command.uri, &command, &err)

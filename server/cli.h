@@ -9,12 +9,12 @@
 
 /* What only main.c knows: which metastore lies in a data directory. */
 struct cli_backend {
-    /* The address of the running server that owns the directory, or STR_NONE. */
-    struct str (*owner)(const char *data_dir, struct arena *arena);
+    /* The owner text of the running process that owns the directory (NULL: the default one), or
+     * STR_NONE. */
+    int (*owner)(const char *data_dir, struct arena *arena, struct str *owner, struct error *err);
     /* Opens and closes the catalog of a directory nobody owns. One at a time. */
     int (*open)(const char *data_dir, struct catalog **out, struct error *err);
     void (*close)(void);
-    const char *data_dir; /* the default one */
 };
 
 #define EXIT_USAGE 2

@@ -8,7 +8,6 @@
 #include "server/dispatch.h"
 
 #include "base/log.h"
-#include "base/metric.h"
 #include "server/access.h"
 #include "server/idempotent.h"
 #include "server/request_metrics.h"
@@ -165,7 +164,6 @@ static struct request *request_new(struct service *service, struct http_exchange
     req->caller.client = x->client;
     request_choose_id(req);
     x->context = req;
-    metric_add(METRIC_REQUESTS_ACTIVE, 1);
     return req;
 }
 
@@ -213,7 +211,6 @@ static void on_finished(void *arg, struct http_exchange *x, bool sent)
     if (req == NULL)
         return;
     int64_t duration_us = clock_monotonic_us(service->clock) - x->started_us;
-    metric_add(METRIC_REQUESTS_ACTIVE, -1);
     request_metrics_count(req->route, x->status, duration_us);
     (void)sent;
 }

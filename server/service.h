@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 
 struct idempotent_waiting;
-struct access_log;
 
 struct service {
     struct catalog *catalog;
@@ -18,6 +17,7 @@ struct service {
     const struct clock *clock;
     const struct random_source *random;
     int64_t idempotency_lifetime_ms;    /* 0: keys are ignored and not advertised */
+    bool access_log;                    /* one line per request */
     struct idempotent_waiting *waiting; /* duplicates of requests that still run */
     char request_id_seed[17];           /* of this process: made ids begin with it */
     _Atomic uint64_t request_ids;

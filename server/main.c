@@ -1,0 +1,370 @@
+/* The program: builds its parts in order, serves, and takes them down in reverse. The only file
+ * that names backends.
+ *
+ * 1. Signals are taken by the main thread alone; every other thread is started with them blocked.
+ * 2. Shutting down never cuts a commit: what was begun is finished, its answer sent, and only then
+ *    the parts are closed, the metastore last.
+ * 3. After a fail-stop of the metastore nothing is taken down: the answers owed get a moment, and
+ * the process ends with EXIT_FAIL_STOP. Whatever was promised is on disk. */
+#include "base/log.h"
+#include "catalog/warehouse.h"
+#include "metastore/metastore_sqlite.h"
+#include "server/cli.h"
+#include "server/dispatch.h"
+#include "server/idempotent.h"
+#include "server/janitor.h"
+#include "server/options.h"
+#include "storage/file_io_local.h"
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_FAIL_STOP 70
+#define SIGNAL_FAIL_STOP SIGUSR2
+#define FAIL_STOP_GRACE_MS 1000 /* for answers on their way */
+#define URL_BYTES_MAX 128
+
+extern char **environ;
+
+static int storage_open(struct str root, struct file_io **out, struct error *err)
+{
+    if (str_starts_with(root, STR("file:")))
+        return file_io_local_open(root, out, err);
+    return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s", STR_ARG(root));
+}
+
+/* ---- the parts that the server and the command line share ------------------------------------ */
+
+struct parts {
+    struct metastore *metastore;
+    struct work_queue *workers;
+    struct catalog *catalog;
+};
+
+static const char *database_path(const char *data_dir, struct arena *arena)
+{
+    return arena_printf(arena, "%s/metastore.db", data_dir).ptr;
+}
+
+static int make_data_dir(const char *path, struct error *err)
+{
+    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+        return 0;
+    error_set(err, ERR_UNAVAILABLE, "Cannot make the directory %s", path);
+    return error_detail(err, "mkdir: %m");
+}
+
+static void parts_close(struct parts *parts)
+{
+    if (parts->workers != NULL)
+        work_queue_close(parts->workers); /* its items use the catalog */
+    if (parts->catalog != NULL)
+        catalog_close(parts->catalog);
+    if (parts->metastore != NULL)
+        metastore_close(parts->metastore);
+    *parts = (struct parts){0};
+}
+
+static int open_catalog(struct parts *parts, const struct options *options, struct error *err)
+{
+    const struct catalog_options catalog_options = {
+        .metastore = parts->metastore,
+        .storage_open = storage_open,
+        .workers = parts->workers,
+        .clock = &clock_system,
+        .random = &random_system,
+        .default_warehouse = str_cstr(options->warehouse_name),
+        .default_warehouse_location = str_cstr(options->warehouse_location),
+        .table_cache_bytes = (size_t)options->table_cache_bytes,
+        .idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000,
+        .unique_table_locations = options->unique_table_locations,
+        .verify_metadata_file = options->verify_metadata_file,
+        .implicit_idempotency = options->implicit_idempotency,
+    };
+    return catalog_open(&catalog_options, &parts->catalog, err);
+}
+
+static int parts_open(struct parts *parts, const struct options *options,
+                      void (*fatal)(void *arg, const char *reason), void *fatal_arg,
+                      struct error *err)
+{
+    *parts = (struct parts){0};
+    struct arena *arena = arena_new();
+    const struct metastore_sqlite_options metastore_options = {
+        .path = database_path(options->data, arena),
+        .owner = "starting",
+        .fatal = fatal,
+        .fatal_arg = fatal_arg,
+    };
+    int rc = make_data_dir(options->data, err);
+    if (rc == 0)
+        rc = metastore_sqlite_open(&metastore_options, &parts->metastore, err);
+    arena_free(arena);
+    if (rc != 0)
+        return -1;
+    parts->workers =
+        work_queue_open("worker", (size_t)options->workers, (size_t)options->request_queue);
+    if (open_catalog(parts, options, err) == 0)
+        return 0;
+    parts_close(parts);
+    return -1;
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+struct server {
+    const struct options *options;
+    struct parts parts;
+    struct service service;
+    struct http_server *http;
+    struct janitor *janitor;
+};
+
+static void on_fail_stop(void *arg, const char *reason)
+{
+    (void)arg;
+    log_error("the metastore failed and takes no more writes: %s", reason);
+    kill(getpid(), SIGNAL_FAIL_STOP);
+}
+
+static sigset_t our_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGNAL_FAIL_STOP);
+    return set;
+}
+
+static _Noreturn void fail_stop(const struct server *server)
+{
+    for (int waited_ms = 0; waited_ms < FAIL_STOP_GRACE_MS; waited_ms += 10) {
+        if (server->http == NULL || http_server_active(server->http) == 0)
+            break;
+        usleep(10000);
+    }
+    _exit(EXIT_FAIL_STOP);
+}
+
+/* The signal that came, or 0 when the time is over; timeout_ms < 0 waits for ever. */
+static int wait_signal(const struct server *server, int64_t timeout_ms)
+{
+    const sigset_t set = our_signals();
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * 1000000};
+    int number;
+    do
+        number = timeout_ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &timeout);
+    while (number < 0 && errno == EINTR);
+    if (number == SIGNAL_FAIL_STOP)
+        fail_stop(server);
+    return number < 0 ? 0 : number;
+}
+
+static void service_open(struct service *service, const struct parts *parts,
+                         const struct options *options)
+{
+    uint64_t seed;
+    random_system.fill(random_system.arg, &seed, sizeof(seed));
+    snprintf(service->request_id_seed, sizeof(service->request_id_seed), "%016llx",
+             (unsigned long long)seed);
+    service->catalog = parts->catalog;
+    service->workers = parts->workers;
+    service->clock = &clock_system;
+    service->random = &random_system;
+    service->idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000;
+    service->access_log = options->access_log;
+    service->waiting = idempotent_waiting_new();
+}
+
+static int start_http(struct server *server, struct error *err)
+{
+    const struct options *options = server->options;
+    const struct http_server_options http_options = {
+        .address = options->listen_address,
+        .port = options->listen_port,
+        .loops = (size_t)options->loops,
+        .connections_max = (size_t)options->max_connections,
+        .target_bytes_max = (size_t)options->max_target_bytes,
+        .header_bytes_max = (size_t)options->max_header_bytes,
+        .body_bytes_max = (size_t)options->max_body_bytes,
+        .header_deadline_ms = options->header_deadline_ms,
+        .body_deadline_ms = options->body_deadline_ms,
+        .body_rate_min = options->body_rate_min,
+        .idle_ms = options->idle_timeout_ms,
+        .handlers = dispatch_handlers(&server->service),
+    };
+    return http_server_start(&http_options, &server->http, err);
+}
+
+static void write_url(char out[URL_BYTES_MAX], const char *address, uint16_t port)
+{
+    bool is_ipv6 = strchr(address, ':') != NULL;
+    snprintf(out, URL_BYTES_MAX, "http://%s%s%s:%u", is_ipv6 ? "[" : "", address,
+             is_ipv6 ? "]" : "", (unsigned)port);
+}
+
+/* Tells the world where we are: the lock file for the command line, stdout for people. */
+static void announce(const struct server *server)
+{
+    const char *address = server->options->listen_address;
+    uint16_t port = http_server_port(server->http);
+    char url[URL_BYTES_MAX];
+    bool is_any = strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+    write_url(url, is_any ? (address[0] == ':' ? "::1" : "127.0.0.1") : address, port);
+    metastore_sqlite_set_owner(server->parts.metastore, url);
+    write_url(url, address, port);
+    printf("firn is ready: %s\n", url);
+    fflush(stdout);
+}
+
+static void drain(struct server *server)
+{
+    const struct options *options = server->options;
+    atomic_store(&server->service.draining, true); /* not ready any more */
+    if (options->drain_delay_ms > 0)
+        wait_signal(server, options->drain_delay_ms); /* a second signal ends the delay */
+    http_server_drain(server->http);
+    http_server_stop_listening(server->http);
+    catalog_drain(server->parts.catalog);
+    atomic_store(&server->service.stopping, true);
+    int64_t until_us = clock_monotonic_us(&clock_system) + options->drain_max_ms * 1000;
+    while (http_server_active(server->http) > 0 && clock_monotonic_us(&clock_system) < until_us)
+        wait_signal(server, 10);
+    size_t open = http_server_active(server->http);
+    if (open > 0)
+        log_warn("%zu requests were still open after %lld ms", open,
+                 (long long)options->drain_max_ms);
+}
+
+static int start_failed(const struct options *options, const struct error *err)
+{
+    fprintf(stderr, "firn: cannot serve %s at %s: %s", options->data, options->listen,
+            err->message);
+    if (err->detail[0] != '\0')
+        fprintf(stderr, " (%s)", err->detail);
+    fputc('\n', stderr);
+    return EXIT_FAILURE;
+}
+
+static int run(const struct options *options)
+{
+    struct server server = {.options = options};
+    struct error err = {0};
+    const sigset_t set = our_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    log_setup((enum log_level)options->log_level, (enum log_format)options->log_format);
+
+    if (parts_open(&server.parts, options, on_fail_stop, NULL, &err) != 0)
+        return start_failed(options, &err);
+    service_open(&server.service, &server.parts, options);
+    if (start_http(&server, &err) != 0) {
+        idempotent_waiting_free(server.service.waiting);
+        parts_close(&server.parts);
+        return start_failed(options, &err);
+    }
+    server.janitor = janitor_start(&server.service);
+    announce(&server);
+
+    int number = wait_signal(&server, -1);
+    log_info("%s: shutting down", number == SIGINT ? "SIGINT" : "SIGTERM");
+    drain(&server);
+    http_server_stop(server.http);
+    server.http = NULL;
+    janitor_stop(server.janitor);
+    parts_close(&server.parts);
+    idempotent_waiting_free(server.service.waiting);
+    log_info("stopped");
+    return EXIT_SUCCESS;
+}
+
+static int serve(int argc, char **argv)
+{
+    struct options options;
+    enum options_action action;
+    struct error err = {0};
+    if (options_load(argc, argv, environ, &options, &action, &err) != 0) {
+        fprintf(stderr, "firn: %s\n", err.message);
+        return EXIT_USAGE;
+    }
+    int rc = EXIT_SUCCESS;
+    struct buf text = BUF_INIT(1 << 20);
+    switch (action) {
+    case OPTIONS_RUN:
+        rc = run(&options);
+        break;
+    case OPTIONS_HELP:
+        options_write_help(&text);
+        break;
+    case OPTIONS_VERSION:
+        buf_add_cstr(&text, "firn " FIRN_VERSION "\n");
+        break;
+    case OPTIONS_PRINT:
+        options_write(&options, &text);
+        break;
+    }
+    if (text.len > 0)
+        fwrite(text.ptr, 1, text.len, stdout);
+    buf_free(&text);
+    options_free(&options);
+    return rc;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static struct options cli_options;
+static struct parts cli_parts;
+
+static int cli_load_options(const char *data_dir, struct error *err)
+{
+    char name[] = "firn", flag[] = "--data";
+    char *argv[] = {name, flag, (char *)(uintptr_t)data_dir, NULL};
+    enum options_action action;
+    if (data_dir == NULL)
+        argv[1] = NULL;
+    return options_load(data_dir == NULL ? 1 : 3, argv, environ, &cli_options, &action, err);
+}
+
+static int cli_owner(const char *data_dir, struct arena *arena, struct str *owner,
+                     struct error *err)
+{
+    if (cli_load_options(data_dir, err) != 0)
+        return -1;
+    *owner = metastore_sqlite_owner(database_path(cli_options.data, arena), arena);
+    options_free(&cli_options);
+    return 0;
+}
+
+static int cli_open(const char *data_dir, struct catalog **out, struct error *err)
+{
+    if (cli_load_options(data_dir, err) != 0)
+        return -1;
+    log_setup(LOG_LEVEL_WARN, LOG_FORMAT_TEXT);
+    if (parts_open(&cli_parts, &cli_options, NULL, NULL, err) != 0) {
+        options_free(&cli_options);
+        return -1;
+    }
+    *out = cli_parts.catalog;
+    return 0;
+}
+
+static void cli_close(void)
+{
+    parts_close(&cli_parts);
+    options_free(&cli_options);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli_backend backend = {cli_owner, cli_open, cli_close};
+    json_object_seed(0); /* before there are threads */
+    if (argc >= 2 && strcmp(argv[1], "serve") == 0)
+        return serve(argc - 1, argv + 1);
+    return cli_run(argc, argv, &backend);
+}
