@@ -104,6 +104,24 @@ static int run_in_directory(const struct warehouse_command *command,
 }
 
 /* Returns 0 or EXIT_USAGE. */
+static int check_warehouse(const struct warehouse_command *command)
+{
+    if (command->verb == NULL)
+        return usage("warehouse needs one of create, list, drop");
+    bool is_list = strcmp(command->verb, "list") == 0;
+    bool is_create = strcmp(command->verb, "create") == 0;
+    if (!is_list && !is_create && strcmp(command->verb, "drop") != 0)
+        return usage("warehouse cannot %s", command->verb);
+    if (is_list && command->name != NULL)
+        return usage("warehouse list takes no name");
+    if (!is_list && command->name == NULL)
+        return usage("the warehouse needs a name");
+    if (command->location != NULL && !is_create)
+        return usage("--location is for warehouse create");
+    return 0;
+}
+
+/* Returns 0 or EXIT_USAGE. */
 static int parse_warehouse(int argc, char **argv, struct warehouse_command *out)
 {
     const struct {
@@ -128,16 +146,7 @@ static int parse_warehouse(int argc, char **argv, struct warehouse_command *out)
         else
             return usage("too many arguments: %s", argv[i]);
     }
-    if (out->verb == NULL)
-        return usage("warehouse needs one of create, list, drop");
-    bool is_list = strcmp(out->verb, "list") == 0, is_create = strcmp(out->verb, "create") == 0;
-    if (!is_list && !is_create && strcmp(out->verb, "drop") != 0)
-        return usage("warehouse cannot %s", out->verb);
-    if (is_list ? out->name != NULL : out->name == NULL)
-        return usage(is_list ? "warehouse list takes no name" : "the warehouse needs a name");
-    if (out->location != NULL && !is_create)
-        return usage("--location is for warehouse create");
-    return 0;
+    return check_warehouse(out);
 }
 
 static int run_warehouse(int argc, char **argv, const struct cli_backend *backend)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "server/access.h"
+#include "server/access_log.h"
 #include "server/idempotent.h"
 #include "server/request_metrics.h"
 #include <assert.h>
@@ -212,7 +213,8 @@ static void on_finished(void *arg, struct http_exchange *x, bool sent)
         return;
     int64_t duration_us = clock_monotonic_us(service->clock) - x->started_us;
     request_metrics_count(req->route, x->status, duration_us);
-    (void)sent;
+    if (service->access_log)
+        access_log_write(x, req->caller.request_id, req->caller.operation, sent);
 }
 
 struct http_handlers dispatch_handlers(struct service *service)

@@ -99,7 +99,8 @@ int handle_report_list(struct request *req, struct response *res, struct error *
                                               text_or_null(rows[i].name), "report",
                                               report == NULL ? json_null() : report));
     }
-    respond_list(req, res, "metrics-reports", list, query.limit, count == 0 ? 0 : rows[count - 1].sequence);
+    respond_list(req, res, "metrics-reports", list, query.limit,
+                 count == 0 ? 0 : rows[count - 1].sequence);
     return HANDLER_DONE;
 }
 
