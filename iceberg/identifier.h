@@ -1,7 +1,7 @@
-/* Namespaces and table identifiers: levels kept apart, compared by bytes, free of separators inside.
- * (REST: contract/rest.md 1.3.) The key form joins levels with U+001F, which no level may contain;
- * the display form joins with '.' and is for messages only.
- * Threads: immutable values; views into the arena they were made in. */
+/* Namespaces and table identifiers: levels kept apart, compared by bytes, free of separators
+ * inside. (REST: contract/rest.md 1.3.) The key form joins levels with U+001F, which no level may
+ * contain; the display form joins with '.' and is for messages only. Threads: immutable values;
+ * views into the arena they were made in. */
 #ifndef ICEBERG_IDENTIFIER_H
 #define ICEBERG_IDENTIFIER_H
 

@@ -29,9 +29,9 @@ struct table_commit {
     size_t update_count;
 };
 
-/* `body` is a JSON object that passed raw_json_check: {"requirements":[…],"updates":[…]}, either may
- * be absent; other members are ignored. `body` must outlive the result.
- * Errors: ERR_ILLEGAL_ARGUMENT, ERR_BAD_REQUEST (unknown action or type, assert-create with company,
+/* `body` is a JSON object that passed raw_json_check: {"requirements":[…],"updates":[…]}, either
+ * may be absent; other members are ignored. `body` must outlive the result. Errors:
+ * ERR_ILLEGAL_ARGUMENT, ERR_BAD_REQUEST (unknown action or type, assert-create with company,
  * ceilings), ERR_VALIDATION (view requirement or update). */
 MUST_USE int table_commit_parse(struct str body, struct arena *arena, struct table_commit *out,
                                 struct error *err);
@@ -46,8 +46,8 @@ struct commit_inputs {
     const char *new_uuid; /* for a create whose updates assign none */
 };
 
-/* Applies the updates in order to `base` (NULL: the empty builder of 4.3) and runs the build step of
- * 4.5 except the metadata log, which is table_metadata_log_append's. *changed is false when no
+/* Applies the updates in order to `base` (NULL: the empty builder of 4.3) and runs the build step
+ * of 4.5 except the metadata log, which is table_metadata_log_append's. *changed is false when no
  * update had an effect; then *next equals *base. On failure *next is undefined and `base` unharmed.
  * Errors: ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION (400); ERR_COMMIT_FAILED for a stale sequence number
  * or first-row-id ("Validation failed, please retry: …", 409). */

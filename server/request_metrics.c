@@ -25,8 +25,8 @@ static series_slot errors[ERROR_KIND_COUNT];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Two threads that come first at once must not both register. */
-static struct metric_series *make(series_slot *slot, enum metric_id id, const char *format,
-                                  va_list args)
+static struct metric_series *PRINTF_LIKE(3, 0)
+    make(series_slot *slot, enum metric_id id, const char *format, va_list args)
 {
     pthread_mutex_lock(&lock);
     struct metric_series *series = atomic_load(slot);

@@ -23,10 +23,7 @@ static void test_forms(void **state)
 
 static void test_key_round_trip(void **state)
 {
-    static const char *const keys[] = {"a",
-                                       "a\x1f"
-                                       "b",
-                                       "a.b\x1f/\x1f%1F", "\x1f", "a\x1f"};
+    static const char *const keys[] = {"a", "a\037b", "a.b\x1f/\x1f%1F", "\x1f", "a\x1f"};
     static const size_t counts[] = {1, 2, 3, 2, 2};
     struct arena *arena = *state;
 

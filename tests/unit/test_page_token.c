@@ -7,13 +7,7 @@
 static void test_round_trip(void **state)
 {
     (void)state;
-    static const char *const names[] = {"a",
-                                        "table",
-                                        "a\x1f"
-                                        "b",
-                                        "\xf0\x9f\x90\xbb",
-                                        "n",
-                                        " "};
+    static const char *const names[] = {"a", "table", "a\037b", "\xf0\x9f\x90\xbb", "n", " "};
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct error err = {0};
