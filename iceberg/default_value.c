@@ -66,9 +66,8 @@ static bool read_boolean(const json_t *json, const struct type *type, struct are
                          struct str *out)
 {
     (void)type;
-    if (!json_is_boolean(json)) {
+    if (!json_is_boolean(json))
         return false;
-    }
     *out = dump(json, 0, arena);
     return true;
 }
@@ -76,13 +75,11 @@ static bool read_boolean(const json_t *json, const struct type *type, struct are
 static bool read_whole(const json_t *json, const struct type *type, struct arena *arena,
                        struct str *out)
 {
-    if (!json_is_integer(json)) {
+    if (!json_is_integer(json))
         return false;
-    }
     json_int_t value = json_integer_value(json);
-    if (type->id == TYPE_INT && (value < INT32_MIN || value > INT32_MAX)) {
+    if (type->id == TYPE_INT && (value < INT32_MIN || value > INT32_MAX))
         return false;
-    }
     *out = dump(json, 0, arena);
     return true;
 }
@@ -90,13 +87,11 @@ static bool read_whole(const json_t *json, const struct type *type, struct arena
 static bool read_floating(const json_t *json, const struct type *type, struct arena *arena,
                           struct str *out)
 {
-    if (!json_is_number(json)) {
+    if (!json_is_number(json))
         return false;
-    }
     double value = json_number_value(json);
-    if (!isfinite(value) || (type->id == TYPE_FLOAT && fabs(value) > (double)FLT_MAX)) {
+    if (!isfinite(value) || (type->id == TYPE_FLOAT && fabs(value) > (double)FLT_MAX))
         return false;
-    }
     *out = dump_real(value, arena);
     return true;
 }
@@ -110,22 +105,18 @@ static bool is_digit(char c)
  * leading zeros not counted. */
 static bool is_decimal(struct str text, int64_t precision, int64_t scale)
 {
-    if (text.len > 0 && text.ptr[0] == '-') {
+    if (text.len > 0 && text.ptr[0] == '-')
         text = str_skip(text, 1);
-    }
     struct str fraction = text;
     struct str whole = str_cut(&fraction, '.');
-    if (whole.len == 0 || fraction.len != (size_t)scale || (scale == 0 && fraction.ptr != NULL)) {
+    if (whole.len == 0 || fraction.len != (size_t)scale || (scale == 0 && fraction.ptr != NULL))
         return false;
-    }
     int64_t digit_count = 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (i == whole.len) {
+        if (i == whole.len)
             continue; /* the point */
-        }
-        if (!is_digit(text.ptr[i])) {
+        if (!is_digit(text.ptr[i]))
             return false;
-        }
         digit_count += digit_count > 0 || text.ptr[i] != '0';
     }
     return digit_count <= precision;
@@ -134,9 +125,8 @@ static bool is_decimal(struct str text, int64_t precision, int64_t scale)
 static bool read_decimal(const json_t *json, const struct type *type, struct arena *arena,
                          struct str *out)
 {
-    if (!json_is_string(json) || !is_decimal(string_of(json), type->length, type->scale)) {
+    if (!json_is_string(json) || !is_decimal(string_of(json), type->length, type->scale))
         return false;
-    }
     *out = quote(string_of(json), arena);
     return true;
 }
@@ -145,9 +135,8 @@ static bool read_string(const json_t *json, const struct type *type, struct aren
                         struct str *out)
 {
     (void)type;
-    if (!json_is_string(json)) {
+    if (!json_is_string(json))
         return false;
-    }
     *out = quote(string_of(json), arena);
     return true;
 }
@@ -157,9 +146,8 @@ static bool read_time(const json_t *json, const struct type *type, struct arena 
 {
     bool fits = false;
 
-    if (!json_is_string(json)) {
+    if (!json_is_string(json))
         return false;
-    }
     struct str text = string_of(json);
     switch (type->id) {
     case TYPE_DATE:
@@ -183,9 +171,8 @@ static bool read_time(const json_t *json, const struct type *type, struct arena 
     default:
         assert(!"a type with a time");
     }
-    if (fits) {
+    if (fits)
         *out = quote(text, arena);
-    }
     return fits;
 }
 
@@ -211,15 +198,13 @@ static bool read_uuid(const json_t *json, const struct type *type, struct arena 
                       struct str *out)
 {
     (void)type;
-    if (!json_is_string(json) || json_string_length(json) != 36) {
+    if (!json_is_string(json) || json_string_length(json) != 36)
         return false;
-    }
     struct str text = string_of(json);
     for (size_t i = 0; i < text.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text.ptr[i] != '-' : !is_hex_digit(text.ptr[i])) {
+        if (dash ? text.ptr[i] != '-' : !is_hex_digit(text.ptr[i]))
             return false;
-        }
     }
     *out = quote_hex(text, 'A', 'a', arena);
     return true;
@@ -228,18 +213,14 @@ static bool read_uuid(const json_t *json, const struct type *type, struct arena 
 static bool read_bytes(const json_t *json, const struct type *type, struct arena *arena,
                        struct str *out)
 {
-    if (!json_is_string(json)) {
+    if (!json_is_string(json))
         return false;
-    }
     struct str text = string_of(json);
-    if (text.len % 2 != 0 || (type->id == TYPE_FIXED && (int64_t)(text.len / 2) != type->length)) {
+    if (text.len % 2 != 0 || (type->id == TYPE_FIXED && (int64_t)(text.len / 2) != type->length))
         return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (!is_hex_digit(text.ptr[i])) {
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_hex_digit(text.ptr[i]))
             return false;
-        }
-    }
     *out = quote_hex(text, 'a', 'A', arena);
     return true;
 }

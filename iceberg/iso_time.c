@@ -11,13 +11,11 @@ static bool take_number(struct str *rest, size_t digits, int *out)
 {
     int value = 0;
 
-    if (rest->len < digits) {
+    if (rest->len < digits)
         return false;
-    }
     for (size_t i = 0; i < digits; i++) {
-        if (rest->ptr[i] < '0' || rest->ptr[i] > '9') {
+        if (rest->ptr[i] < '0' || rest->ptr[i] > '9')
             return false;
-        }
         value = value * 10 + (rest->ptr[i] - '0');
     }
     *rest = str_skip(*rest, digits);
@@ -27,9 +25,8 @@ static bool take_number(struct str *rest, size_t digits, int *out)
 
 static bool take_char(struct str *rest, char c)
 {
-    if (rest->len == 0 || rest->ptr[0] != c) {
+    if (rest->len == 0 || rest->ptr[0] != c)
         return false;
-    }
     *rest = str_skip(*rest, 1);
     return true;
 }
@@ -38,9 +35,8 @@ static size_t count_digits(struct str text)
 {
     size_t count = 0;
 
-    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9') {
+    while (count < text.len && text.ptr[count] >= '0' && text.ptr[count] <= '9')
         count++;
-    }
     return count;
 }
 
@@ -52,9 +48,8 @@ static bool take_year(struct str *rest, int *year)
     size_t digits = count_digits(at);
 
     if (digits < 4 || digits > 6 || (plus && digits == 4) || (digits > 4 && !plus && !minus) ||
-        !take_number(&at, digits, year)) {
+        !take_number(&at, digits, year))
         return false;
-    }
     *year = minus ? -*year : *year;
     *rest = at;
     return true;
@@ -88,9 +83,8 @@ static bool take_date(struct str *rest, int64_t *days)
 
     if (!take_year(&at, &year) || !take_char(&at, '-') || !take_number(&at, 2, &month) ||
         !take_char(&at, '-') || !take_number(&at, 2, &day) || month < 1 || month > 12 || day < 1 ||
-        day > days_of_month(year, month)) {
+        day > days_of_month(year, month))
         return false;
-    }
     *days = days_since_epoch(year, month, day);
     *rest = at;
     return true;
@@ -101,9 +95,8 @@ static bool take_fraction(struct str *rest, int digits_max)
 {
     size_t digits = count_digits(*rest);
 
-    if (digits < 1 || digits > (size_t)digits_max) {
+    if (digits < 1 || digits > (size_t)digits_max)
         return false;
-    }
     *rest = str_skip(*rest, digits);
     return true;
 }
@@ -114,16 +107,13 @@ static bool take_time(struct str *rest, int digits_max)
     int hour, minute, second;
 
     if (!take_number(&at, 2, &hour) || hour > 23 || !take_char(&at, ':') ||
-        !take_number(&at, 2, &minute) || minute > 59) {
+        !take_number(&at, 2, &minute) || minute > 59)
         return false;
-    }
     if (take_char(&at, ':')) {
-        if (!take_number(&at, 2, &second) || second > 59) {
+        if (!take_number(&at, 2, &second) || second > 59)
             return false;
-        }
-        if (take_char(&at, '.') && !take_fraction(&at, digits_max)) {
+        if (take_char(&at, '.') && !take_fraction(&at, digits_max))
             return false;
-        }
     }
     *rest = at;
     return true;
@@ -150,9 +140,8 @@ static bool take_timestamp(struct str *rest, int digits)
     assert(digits == 6 || digits == 9);
     /* Whole days only: the last, partial day at each end of the range is given up. */
     if (!take_date(&at, &days) || days >= INT64_MAX / per_day || days < INT64_MIN / per_day ||
-        !take_char(&at, 'T') || !take_time(&at, digits)) {
+        !take_char(&at, 'T') || !take_time(&at, digits))
         return false;
-    }
     *rest = at;
     return true;
 }

@@ -22,12 +22,10 @@ struct str value_string(const json_t *string, struct arena *arena)
 /* The longest prefix of at most `bytes` bytes that does not end inside a UTF-8 character. */
 static size_t utf8_prefix(const char *text, size_t bytes)
 {
-    if (strnlen(text, bytes + 1) <= bytes) {
+    if (strnlen(text, bytes + 1) <= bytes)
         return strlen(text);
-    }
-    while (bytes > 0 && ((unsigned char)text[bytes] & 0xC0) == 0x80) {
+    while (bytes > 0 && ((unsigned char)text[bytes] & 0xC0) == 0x80)
         bytes--;
-    }
     return bytes;
 }
 
@@ -72,9 +70,8 @@ int member_int32(const json_t *object, const char *name, int64_t *out, struct er
 {
     const json_t *value = member(object, name);
 
-    if (value == NULL) {
+    if (value == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse missing int: %s", name);
-    }
     return value_int32(value, name, out, err);
 }
 
@@ -110,9 +107,8 @@ int member_bool_or(const json_t *object, const char *name, bool otherwise, bool 
 
 int member_bool(const json_t *object, const char *name, bool *out, struct error *err)
 {
-    if (member(object, name) == NULL) {
+    if (member(object, name) == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse missing boolean: %s", name);
-    }
     return member_bool_or(object, name, false, out, err);
 }
 
@@ -137,9 +133,8 @@ int member_string_optional(const json_t *object, const char *name, struct arena 
 int member_string(const json_t *object, const char *name, struct arena *arena, struct str *out,
                   struct error *err)
 {
-    if (member(object, name) == NULL) {
+    if (member(object, name) == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse missing string: %s", name);
-    }
     return member_string_optional(object, name, arena, out, err);
 }
 
@@ -148,9 +143,8 @@ int member_array(const json_t *object, const char *name, const json_t **out, str
     const json_t *value = member(object, name);
     char brief[VALUE_BRIEF_BYTES];
 
-    if (value == NULL) {
+    if (value == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse missing list: %s", name);
-    }
     if (!json_is_array(value)) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse from non-array value: %s: %s",
                          name, value_brief(value, brief));

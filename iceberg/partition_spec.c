@@ -19,12 +19,10 @@ static int read_field_id(const json_t *json, int64_t *out, struct error *err)
     const json_t *id = json_object_get(json, "field-id");
 
     *out = 0;
-    if (id == NULL || json_is_null(id)) {
+    if (id == NULL || json_is_null(id))
         return 0;
-    }
-    if (value_int32(id, "field-id", out, err) != 0) {
+    if (value_int32(id, "field-id", out, err) != 0)
         return -1;
-    }
     if (*out < 1) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid partition field id: %lld",
                          (long long)*out);
@@ -45,9 +43,8 @@ static int read_field(const json_t *json, struct arena *arena, struct partition_
     if (member_string(json, "name", arena, &out->name, err) != 0 ||
         member_string(json, "transform", arena, &transform, err) != 0 ||
         transform_parse(transform, arena, &out->transform, err) != 0 ||
-        member_int32(json, "source-id", &out->source_id, err) != 0) {
+        member_int32(json, "source-id", &out->source_id, err) != 0)
         return -1;
-    }
     return read_field_id(json, &out->field_id, err);
 }
 
@@ -65,9 +62,8 @@ int partition_spec_parse_fields(const json_t *array, struct arena *arena,
     size_t count = json_array_size(array);
     *out = (struct partition_spec){0, ARENA_ARRAY(arena, struct partition_field, count), count};
     for (size_t i = 0; i < count; i++) {
-        if (read_field(json_array_get(array, i), arena, &out->fields[i], err) != 0) {
+        if (read_field(json_array_get(array, i), arena, &out->fields[i], err) != 0)
             return -1;
-        }
         missing += out->fields[i].field_id == 0;
     }
     if (missing != 0 && missing != count) {
@@ -91,9 +87,8 @@ int partition_spec_parse(const json_t *json, struct arena *arena, struct partiti
     }
     if (member_int32_or(json, "spec-id", 0, &spec_id, err) != 0 ||
         member_array(json, "fields", &fields, err) != 0 ||
-        partition_spec_parse_fields(fields, arena, out, err) != 0) {
+        partition_spec_parse_fields(fields, arena, out, err) != 0)
         return -1;
-    }
     out->spec_id = spec_id;
     return 0;
 }
@@ -133,9 +128,8 @@ static int check_name(const struct partition_field *field, const struct schema *
 {
     struct column column;
 
-    if (field->name.len == 0) {
+    if (field->name.len == 0)
         return error_set(err, ERR_VALIDATION, "Cannot use empty partition name");
-    }
     if (schema_find_name(schema, field->name, NULL, &column) &&
         column.field->id != field->source_id) {
         return error_set(err, ERR_VALIDATION,
@@ -164,9 +158,8 @@ static int check_unique(const struct partition_spec *spec, struct arena *arena, 
     const struct partition_field **sorted =
         ARENA_ARRAY(arena, const struct partition_field *, spec->field_count);
 
-    for (size_t i = 0; i < spec->field_count; i++) {
+    for (size_t i = 0; i < spec->field_count; i++)
         sorted[i] = &spec->fields[i];
-    }
     qsort(sorted, spec->field_count, sizeof(*sorted), order_by_name);
     for (size_t i = 1; i < spec->field_count; i++) {
         if (str_equal(sorted[i - 1]->name, sorted[i]->name)) {
@@ -190,21 +183,18 @@ int partition_spec_check(const struct partition_spec *spec, const struct schema 
 {
     for (size_t i = 0; i < spec->field_count; i++) {
         const struct partition_field *field = &spec->fields[i];
-        if (check_name(field, schema, err) != 0) {
+        if (check_name(field, schema, err) != 0)
             return -1;
-        }
-        if (!transform_is_void(field->transform) && check_source(field, schema, arena, err) != 0) {
+        if (!transform_is_void(field->transform) && check_source(field, schema, arena, err) != 0)
             return -1;
-        }
     }
     return check_unique(spec, arena, err);
 }
 
 void partition_spec_number(struct partition_spec *spec)
 {
-    if (spec->field_count == 0 || spec->fields[0].field_id != 0) {
+    if (spec->field_count == 0 || spec->fields[0].field_id != 0)
         return;
-    }
     for (size_t i = 0; i < spec->field_count; i++) {
         assert(spec->fields[i].field_id == 0);
         spec->fields[i].field_id = FIRST_FIELD_ID + (int64_t)i;
@@ -215,25 +205,21 @@ int64_t partition_spec_highest_field_id(const struct partition_spec *spec)
 {
     int64_t highest = FIRST_FIELD_ID - 1;
 
-    for (size_t i = 0; i < spec->field_count; i++) {
-        if (spec->fields[i].field_id > highest) {
+    for (size_t i = 0; i < spec->field_count; i++)
+        if (spec->fields[i].field_id > highest)
             highest = spec->fields[i].field_id;
-        }
-    }
     return highest;
 }
 
 bool partition_spec_same(const struct partition_spec *a, const struct partition_spec *b)
 {
-    if (a->field_count != b->field_count) {
+    if (a->field_count != b->field_count)
         return false;
-    }
     for (size_t i = 0; i < a->field_count; i++) {
         const struct partition_field *x = &a->fields[i], *y = &b->fields[i];
         if (x->source_id != y->source_id || !str_equal(x->transform, y->transform) ||
-            !str_equal(x->name, y->name)) {
+            !str_equal(x->name, y->name))
             return false;
-        }
     }
     return true;
 }
@@ -257,9 +243,8 @@ void partition_spec_write_fields(const struct partition_spec *spec, struct buf *
 {
     buf_add_char(out, '[');
     for (size_t i = 0; i < spec->field_count; i++) {
-        if (i > 0) {
+        if (i > 0)
             buf_add_char(out, ',');
-        }
         write_field(&spec->fields[i], out);
     }
     buf_add_char(out, ']');

@@ -26,11 +26,9 @@ static void make_set(int64_t *ids, size_t *count)
     size_t kept = 0;
 
     qsort(ids, *count, sizeof(*ids), order_int64);
-    for (size_t i = 0; i < *count; i++) {
-        if (kept == 0 || ids[kept - 1] != ids[i]) {
+    for (size_t i = 0; i < *count; i++)
+        if (kept == 0 || ids[kept - 1] != ids[i])
             ids[kept++] = ids[i];
-        }
-    }
     *count = kept;
 }
 
@@ -41,20 +39,16 @@ static int read_identifier_ids(const json_t *json, struct arena *arena, struct s
 
     out->identifier_field_ids = NULL;
     out->identifier_field_count = 0;
-    if (ids == NULL || json_is_null(ids)) {
+    if (ids == NULL || json_is_null(ids))
         return 0;
-    }
-    if (member_array(json, "identifier-field-ids", &ids, err) != 0) {
+    if (member_array(json, "identifier-field-ids", &ids, err) != 0)
         return -1;
-    }
     out->identifier_field_count = json_array_size(ids);
     out->identifier_field_ids = ARENA_ARRAY(arena, int64_t, out->identifier_field_count);
-    for (size_t i = 0; i < out->identifier_field_count; i++) {
+    for (size_t i = 0; i < out->identifier_field_count; i++)
         if (value_int32(json_array_get(ids, i), "identifier-field-ids",
-                        &out->identifier_field_ids[i], err) != 0) {
+                        &out->identifier_field_ids[i], err) != 0)
             return -1;
-        }
-    }
     make_set(out->identifier_field_ids, &out->identifier_field_count);
     return 0;
 }
@@ -64,21 +58,16 @@ static const char *identifier_problem(const struct column *column)
 {
     enum type_id type = column->field->type->id;
 
-    if (!type_is_primitive(column->field->type)) {
+    if (!type_is_primitive(column->field->type))
         return "not a primitive type field";
-    }
-    if (!column->field->required) {
+    if (!column->field->required)
         return "not a required field";
-    }
-    if (type == TYPE_FLOAT || type == TYPE_DOUBLE) {
+    if (type == TYPE_FLOAT || type == TYPE_DOUBLE)
         return "must not be float or double field";
-    }
-    if (!column->ancestors_structs) {
+    if (!column->ancestors_structs)
         return "must not be nested in a list or map";
-    }
-    if (!column->ancestors_required) {
+    if (!column->ancestors_required)
         return "must not be nested in an optional field";
-    }
     return NULL;
 }
 
@@ -111,22 +100,19 @@ int schema_parse(const json_t *json, struct arena *arena, struct schema *out, st
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse schema from %s",
                          value_brief(json, brief));
     }
-    if (type_parse(json, arena, &out->root, err) != 0) {
+    if (type_parse(json, arena, &out->root, err) != 0)
         return -1;
-    }
     if (out->root->id != TYPE_STRUCT) {
         struct str type = type_display(out->root, arena);
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot create schema, not a struct type: %.*s",
                          STR_ARG(type));
     }
     if (member_int32_or(json, "schema-id", 0, &out->schema_id, err) != 0 ||
-        read_identifier_ids(json, arena, out, err) != 0) {
+        read_identifier_ids(json, arena, out, err) != 0)
         return -1;
-    }
     out->index = schema_index_build(out->root, arena);
-    if (schema_index_check(out->index, arena, err) != 0) {
+    if (schema_index_check(out->index, arena, err) != 0)
         return -1;
-    }
     return check_identifiers(out, arena, err);
 }
 
@@ -163,9 +149,8 @@ int schema_check_version(const struct schema *schema, int format_version, struct
     int result = 0;
 
     /* What does not fit the message need not be written. */
-    for (uint32_t i = 0; i < schema->index->count && problems.len < ERROR_MESSAGE_BYTES_MAX; i++) {
+    for (uint32_t i = 0; i < schema->index->count && problems.len < ERROR_MESSAGE_BYTES_MAX; i++)
         add_version_problem(schema, schema->index->by_id[i], format_version, arena, &problems);
-    }
     if (problems.len > 0) {
         result = error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid schema for v%d:%.*s", format_version,
                            STR_ARG(buf_str(&problems)));
@@ -184,23 +169,19 @@ int64_t schema_highest_field_id(const struct schema *schema)
 
 bool schema_same(const struct schema *a, const struct schema *b)
 {
-    if (a->identifier_field_count != b->identifier_field_count) {
+    if (a->identifier_field_count != b->identifier_field_count)
         return false;
-    }
-    for (size_t i = 0; i < a->identifier_field_count; i++) {
-        if (a->identifier_field_ids[i] != b->identifier_field_ids[i]) {
+    for (size_t i = 0; i < a->identifier_field_count; i++)
+        if (a->identifier_field_ids[i] != b->identifier_field_ids[i])
             return false;
-        }
-    }
     return type_equal(a->root, b->root);
 }
 
 static bool fill_column(const struct schema *schema, uint32_t at, struct arena *arena,
                         struct column *out)
 {
-    if (at == SCHEMA_ENTRY_NONE) {
+    if (at == SCHEMA_ENTRY_NONE)
         return false;
-    }
     const struct schema_entry *entry = &schema->index->entries[at];
     out->field = entry->field;
     out->full_name = arena == NULL ? STR_NONE : schema_index_full_name(schema->index, at, arena);
@@ -227,17 +208,15 @@ static struct type *number_fields(const struct type *type, struct arena *arena, 
     struct type *copy = ARENA_NEW(arena, struct type);
 
     *copy = *type;
-    if (type->field_count == 0) {
+    if (type->field_count == 0)
         return copy;
-    }
     copy->fields = ARENA_ARRAY(arena, struct field, type->field_count);
     for (size_t i = 0; i < type->field_count; i++) {
         copy->fields[i] = type->fields[i];
         copy->fields[i].id = ++*last_id;
     }
-    for (size_t i = 0; i < type->field_count; i++) {
+    for (size_t i = 0; i < type->field_count; i++)
         copy->fields[i].type = number_fields(type->fields[i].type, arena, last_id);
-    }
     return copy;
 }
 
@@ -269,9 +248,8 @@ bool schema_translate_id(const struct schema *from, const struct schema *to, int
     uint32_t entry = schema_index_find_id(from->index, field_id);
 
     assert(from->index->count == to->index->count);
-    if (entry == SCHEMA_ENTRY_NONE) {
+    if (entry == SCHEMA_ENTRY_NONE)
         return false;
-    }
     *out = to->index->entries[entry].field->id;
     return true;
 }

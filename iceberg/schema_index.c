@@ -24,9 +24,8 @@ static uint32_t count_columns(const struct type *type)
 {
     size_t count = type->field_count;
 
-    for (size_t i = 0; i < type->field_count; i++) {
+    for (size_t i = 0; i < type->field_count; i++)
         count += count_columns(type->fields[i].type);
-    }
     assert(count < SCHEMA_ENTRY_NONE);
     return (uint32_t)count;
 }
@@ -36,17 +35,15 @@ static uint32_t count_columns(const struct type *type)
 /* FNV-1a; goes on from the hash of what stands before. */
 static uint64_t hash_more(uint64_t hash, struct str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.ptr[i]) * 0x100000001b3u;
-    }
     return hash;
 }
 
 static uint64_t hash_below(uint64_t prefix_hash, const struct place *place, struct str name)
 {
-    if (place->parent != SCHEMA_ENTRY_NONE) {
+    if (place->parent != SCHEMA_ENTRY_NONE)
         prefix_hash = hash_more(prefix_hash, STR("."));
-    }
     return hash_more(prefix_hash, name);
 }
 
@@ -108,30 +105,25 @@ static int name_previous(struct name_cursor *cursor)
 {
     const struct schema_entry *entries = cursor->index->entries;
 
-    if (cursor->entry == SCHEMA_ENTRY_NONE) {
+    if (cursor->entry == SCHEMA_ENTRY_NONE)
         return -1;
-    }
-    if (cursor->left > 0) {
+    if (cursor->left > 0)
         return (unsigned char)entries[cursor->entry].field->name.ptr[--cursor->left];
-    }
     do {
         cursor->entry = entries[cursor->entry].parent;
     } while (cursor->is_short && cursor->entry != SCHEMA_ENTRY_NONE &&
              !entries[cursor->entry].in_short_names);
-    if (cursor->entry == SCHEMA_ENTRY_NONE) {
+    if (cursor->entry == SCHEMA_ENTRY_NONE)
         return -1;
-    }
     cursor->left = entries[cursor->entry].field->name.len;
     return '.';
 }
 
 static bool name_is(struct name_cursor cursor, struct str text)
 {
-    for (size_t left = text.len; left > 0; left--) {
-        if (name_previous(&cursor) != (unsigned char)text.ptr[left - 1]) {
+    for (size_t left = text.len; left > 0; left--)
+        if (name_previous(&cursor) != (unsigned char)text.ptr[left - 1])
             return false;
-        }
-    }
     return name_previous(&cursor) == -1;
 }
 
@@ -152,9 +144,8 @@ static int order_by_id(const void *a, const void *b, void *arg)
     uint32_t entry_a = *(const uint32_t *)a, entry_b = *(const uint32_t *)b;
     int64_t id_a = index->entries[entry_a].field->id, id_b = index->entries[entry_b].field->id;
 
-    if (id_a != id_b) {
+    if (id_a != id_b)
         return id_a < id_b ? -1 : 1;
-    }
     return (entry_a > entry_b) - (entry_a < entry_b);
 }
 
@@ -164,9 +155,8 @@ static int order_names(const struct schema_index *index, uint32_t a, uint32_t b,
     uint64_t hash_a = is_short ? entry_a->short_hash : entry_a->name_hash;
     uint64_t hash_b = is_short ? entry_b->short_hash : entry_b->name_hash;
 
-    if (hash_a != hash_b) {
+    if (hash_a != hash_b)
         return hash_a < hash_b ? -1 : 1;
-    }
     int order = compare_names(name_cursor(index, a, is_short), name_cursor(index, b, is_short));
     return order != 0 ? order : (a > b) - (a < b);
 }
@@ -197,9 +187,8 @@ struct schema_index *schema_index_build(const struct type *root, struct arena *a
     index->by_short_name = ARENA_ARRAY(arena, uint32_t, builder.short_count);
     for (uint32_t i = 0; i < count; i++) {
         index->by_id[i] = index->by_name[i] = i;
-        if (index->entries[i].has_short_name) {
+        if (index->entries[i].has_short_name)
             index->by_short_name[index->short_count++] = i;
-        }
     }
     qsort_r(index->by_id, count, sizeof(uint32_t), order_by_id, index);
     qsort_r(index->by_name, count, sizeof(uint32_t), order_by_name, index);
@@ -239,15 +228,13 @@ uint32_t schema_index_find_id(const struct schema_index *index, int64_t field_id
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (index->entries[index->by_id[middle]].field->id < field_id) {
+        if (index->entries[index->by_id[middle]].field->id < field_id)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    if (low < index->count && index->entries[index->by_id[low]].field->id == field_id) {
+    if (low < index->count && index->entries[index->by_id[low]].field->id == field_id)
         return index->by_id[low];
-    }
     return SCHEMA_ENTRY_NONE;
 }
 
@@ -265,17 +252,14 @@ static uint32_t find_sorted(const struct schema_index *index, bool is_short, str
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (hash_of(index, sorted[middle], is_short) < hash) {
+        if (hash_of(index, sorted[middle], is_short) < hash)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    for (; low < count && hash_of(index, sorted[low], is_short) == hash; low++) {
-        if (name_is(name_cursor(index, sorted[low], is_short), name)) {
+    for (; low < count && hash_of(index, sorted[low], is_short) == hash; low++)
+        if (name_is(name_cursor(index, sorted[low], is_short), name))
             return sorted[low];
-        }
-    }
     return SCHEMA_ENTRY_NONE;
 }
 
@@ -292,13 +276,11 @@ struct str schema_index_full_name(const struct schema_index *index, uint32_t ent
     struct name_cursor cursor = name_cursor(index, entry, false);
     size_t bytes = 0;
 
-    while (name_previous(&cursor) != -1) {
+    while (name_previous(&cursor) != -1)
         bytes++;
-    }
     char *text = arena_alloc(arena, bytes + 1);
     cursor = name_cursor(index, entry, false);
-    for (size_t left = bytes; left > 0; left--) {
+    for (size_t left = bytes; left > 0; left--)
         text[left - 1] = (char)name_previous(&cursor);
-    }
     return str_from(text, bytes);
 }

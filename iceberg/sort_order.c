@@ -14,13 +14,11 @@ static int member_choice(const json_t *json, const char *member, const char *con
 {
     struct str text;
 
-    if (member_string(json, member, arena, &text, err) != 0) {
+    if (member_string(json, member, arena, &text, err) != 0)
         return -1;
-    }
     *second = str_equal_ignore_case(text, str_cstr(words[1]));
-    if (!*second && !str_equal_ignore_case(text, str_cstr(words[0]))) {
+    if (!*second && !str_equal_ignore_case(text, str_cstr(words[0])))
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid %s: %.*s", member, STR_ARG(text));
-    }
     return 0;
 }
 
@@ -41,9 +39,8 @@ static int read_field(const json_t *json, struct arena *arena, struct sort_field
         transform_parse(transform, arena, &out->transform, err) != 0 ||
         member_int32(json, "source-id", &out->source_id, err) != 0 ||
         member_choice(json, "direction", directions, arena, &out->descending, err) != 0 ||
-        member_choice(json, "null-order", null_orders, arena, &out->nulls_last, err) != 0) {
+        member_choice(json, "null-order", null_orders, arena, &out->nulls_last, err) != 0)
         return -1;
-    }
     return 0;
 }
 
@@ -52,16 +49,13 @@ static int read_fields(const json_t *json, struct arena *arena, struct sort_orde
 {
     const json_t *fields;
 
-    if (member_array(json, "fields", &fields, err) != 0) {
+    if (member_array(json, "fields", &fields, err) != 0)
         return -1;
-    }
     out->field_count = json_array_size(fields);
     out->fields = ARENA_ARRAY(arena, struct sort_field, out->field_count);
-    for (size_t i = 0; i < out->field_count; i++) {
-        if (read_field(json_array_get(fields, i), arena, &out->fields[i], err) != 0) {
+    for (size_t i = 0; i < out->field_count; i++)
+        if (read_field(json_array_get(fields, i), arena, &out->fields[i], err) != 0)
             return -1;
-        }
-    }
     return 0;
 }
 
@@ -80,9 +74,8 @@ int sort_order_parse_unnumbered(const json_t *json, struct arena *arena, struct 
                                 struct error *err)
 {
     if (expect_object(json, err) != 0 ||
-        member_int32_or(json, "order-id", 0, &out->order_id, err) != 0) {
+        member_int32_or(json, "order-id", 0, &out->order_id, err) != 0)
         return -1;
-    }
     return read_fields(json, arena, out, err);
 }
 
@@ -90,9 +83,8 @@ int sort_order_parse(const json_t *json, struct arena *arena, struct sort_order 
                      struct error *err)
 {
     if (expect_object(json, err) != 0 || member_int32(json, "order-id", &out->order_id, err) != 0 ||
-        read_fields(json, arena, out, err) != 0) {
+        read_fields(json, arena, out, err) != 0)
         return -1;
-    }
     if (out->field_count == 0 && out->order_id != 0) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Unsorted order ID must be 0, not %lld",
                          (long long)out->order_id);
@@ -131,15 +123,13 @@ int sort_order_check(const struct sort_order *order, const struct schema *schema
 
 bool sort_order_same(const struct sort_order *a, const struct sort_order *b)
 {
-    if (a->field_count != b->field_count) {
+    if (a->field_count != b->field_count)
         return false;
-    }
     for (size_t i = 0; i < a->field_count; i++) {
         const struct sort_field *x = &a->fields[i], *y = &b->fields[i];
         if (x->source_id != y->source_id || x->descending != y->descending ||
-            x->nulls_last != y->nulls_last || !str_equal(x->transform, y->transform)) {
+            x->nulls_last != y->nulls_last || !str_equal(x->transform, y->transform))
             return false;
-        }
     }
     return true;
 }

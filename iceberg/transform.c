@@ -40,16 +40,13 @@ static bool split_width(struct str text, struct str *name, struct str *digits)
 {
     const char *open = text.len == 0 ? NULL : memchr(text.ptr, '[', text.len);
 
-    if (open == NULL || text.ptr[text.len - 1] != ']') {
+    if (open == NULL || text.ptr[text.len - 1] != ']')
         return false;
-    }
     *name = str_from(text.ptr, (size_t)(open - text.ptr));
     *digits = str_from(open + 1, text.len - name->len - 2);
-    for (size_t i = 0; i < digits->len; i++) {
-        if (digits->ptr[i] < '0' || digits->ptr[i] > '9') {
+    for (size_t i = 0; i < digits->len; i++)
+        if (digits->ptr[i] < '0' || digits->ptr[i] > '9')
             return false;
-        }
-    }
     return digits->len > 0;
 }
 
@@ -60,12 +57,10 @@ static const struct transform *find_transform(struct str text, struct str *digit
 
     *digits = STR_NONE;
     bool has_width = split_width(text, &name, digits);
-    for (size_t i = 0; i < sizeof(transforms) / sizeof(transforms[0]); i++) {
+    for (size_t i = 0; i < sizeof(transforms) / sizeof(transforms[0]); i++)
         if (transforms[i].has_width == has_width &&
-            str_equal_ignore_case(name, str_cstr(transforms[i].name))) {
+            str_equal_ignore_case(name, str_cstr(transforms[i].name)))
             return &transforms[i];
-        }
-    }
     return NULL;
 }
 

@@ -43,9 +43,8 @@ static int count_columns(struct reader *reader, size_t more)
 
 static int read_field_id(struct reader *reader, const json_t *json, const char *member, int64_t *id)
 {
-    if (member_int32(json, member, id, reader->err) != 0) {
+    if (member_int32(json, member, id, reader->err) != 0)
         return -1;
-    }
     if (*id < 0) {
         return error_set(reader->err, ERR_ILLEGAL_ARGUMENT, "Invalid field id: %s: %lld", member,
                          (long long)*id);
@@ -91,9 +90,8 @@ static int read_struct_field(struct reader *reader, const json_t *json, int dept
         read_type(reader, json_object_get(json, "type"), depth + 1, &out->type) != 0 ||
         member_string_optional(json, "doc", reader->arena, &out->doc, reader->err) != 0 ||
         read_default(reader, json, "initial-default", out, &out->initial_default) != 0 ||
-        read_default(reader, json, "write-default", out, &out->write_default) != 0) {
+        read_default(reader, json, "write-default", out, &out->write_default) != 0)
         return -1;
-    }
     return check_field(reader, out);
 }
 
@@ -102,15 +100,12 @@ static int read_struct(struct reader *reader, const json_t *json, int depth, str
     const json_t *fields;
 
     if (member_array(json, "fields", &fields, reader->err) != 0 ||
-        count_columns(reader, json_array_size(fields)) != 0) {
+        count_columns(reader, json_array_size(fields)) != 0)
         return -1;
-    }
     *out = new_nested(reader, TYPE_STRUCT, json_array_size(fields));
-    for (size_t i = 0; i < (*out)->field_count; i++) {
-        if (read_struct_field(reader, json_array_get(fields, i), depth, &(*out)->fields[i]) != 0) {
+    for (size_t i = 0; i < (*out)->field_count; i++)
+        if (read_struct_field(reader, json_array_get(fields, i), depth, &(*out)->fields[i]) != 0)
             return -1;
-        }
-    }
     return 0;
 }
 
@@ -124,12 +119,10 @@ static int read_part(struct reader *reader, const json_t *json, int depth,
     out->name = str_cstr(name);
     out->required = true;
     if (read_field_id(reader, json, id, &out->id) != 0 ||
-        read_type(reader, json_object_get(json, type), depth + 1, &out->type) != 0) {
+        read_type(reader, json_object_get(json, type), depth + 1, &out->type) != 0)
         return -1;
-    }
-    if (required != NULL && member_bool(json, required, &out->required, reader->err) != 0) {
+    if (required != NULL && member_bool(json, required, &out->required, reader->err) != 0)
         return -1;
-    }
     return check_field(reader, out);
 }
 
@@ -140,22 +133,19 @@ static const char *const value_names[4] = {"value", "value-id", "value", "value-
 
 static int read_list(struct reader *reader, const json_t *json, int depth, struct type **out)
 {
-    if (count_columns(reader, 1) != 0) {
+    if (count_columns(reader, 1) != 0)
         return -1;
-    }
     *out = new_nested(reader, TYPE_LIST, 1);
     return read_part(reader, json, depth, element_names, &(*out)->fields[0]);
 }
 
 static int read_map(struct reader *reader, const json_t *json, int depth, struct type **out)
 {
-    if (count_columns(reader, 2) != 0) {
+    if (count_columns(reader, 2) != 0)
         return -1;
-    }
     *out = new_nested(reader, TYPE_MAP, 2);
-    if (read_part(reader, json, depth, key_names, &(*out)->fields[0]) != 0) {
+    if (read_part(reader, json, depth, key_names, &(*out)->fields[0]) != 0)
         return -1;
-    }
     return read_part(reader, json, depth, value_names, &(*out)->fields[1]);
 }
 
@@ -174,15 +164,12 @@ static int read_type(struct reader *reader, const json_t *json, int depth, struc
     }
     const json_t *name = json_object_get(json, "type");
     const char *text = json_string_value(name);
-    if (text != NULL && strcmp(text, "struct") == 0) {
+    if (text != NULL && strcmp(text, "struct") == 0)
         return read_struct(reader, json, depth, out);
-    }
-    if (text != NULL && strcmp(text, "list") == 0) {
+    if (text != NULL && strcmp(text, "list") == 0)
         return read_list(reader, json, depth, out);
-    }
-    if (text != NULL && strcmp(text, "map") == 0) {
+    if (text != NULL && strcmp(text, "map") == 0)
         return read_map(reader, json, depth, out);
-    }
     return error_set(reader->err, ERR_ILLEGAL_ARGUMENT, "Cannot parse type from %s%s",
                      name == NULL ? "" : "an object of type ",
                      value_brief(name == NULL ? json : name, brief));
@@ -213,14 +200,11 @@ bool type_equal(const struct type *a, const struct type *b)
 {
     if (a->id != b->id || a->length != b->length || a->scale != b->scale ||
         !str_equal_ignore_case(a->crs, b->crs) || !str_equal(a->algorithm, b->algorithm) ||
-        a->field_count != b->field_count) {
+        a->field_count != b->field_count)
         return false;
-    }
-    for (size_t i = 0; i < a->field_count; i++) {
-        if (!field_equal(&a->fields[i], &b->fields[i])) {
+    for (size_t i = 0; i < a->field_count; i++)
+        if (!field_equal(&a->fields[i], &b->fields[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -268,9 +252,8 @@ static void write_part(const struct field *field, const char *const names[4], st
     buf_add_int64(out, field->id);
     write_key(out, names[2]);
     type_write(field->type, out);
-    if (names[3] != NULL) {
+    if (names[3] != NULL)
         write_bool(out, names[3], field->required);
-    }
 }
 
 static void write_text(const struct type *type, struct buf *out)
@@ -286,9 +269,8 @@ void type_write_fields(const struct type *type, struct buf *out)
     assert(type->id == TYPE_STRUCT);
     buf_add_char(out, '[');
     for (size_t i = 0; i < type->field_count; i++) {
-        if (i > 0) {
+        if (i > 0)
             buf_add_char(out, ',');
-        }
         write_struct_field(&type->fields[i], out);
     }
     buf_add_char(out, ']');

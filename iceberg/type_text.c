@@ -56,9 +56,8 @@ static bool split_brackets(struct str text, const char brackets[2], struct str *
 {
     const char *open = text.len == 0 ? NULL : memchr(text.ptr, brackets[0], text.len);
 
-    if (open == NULL || text.ptr[text.len - 1] != brackets[1]) {
+    if (open == NULL || text.ptr[text.len - 1] != brackets[1])
         return false;
-    }
     *name = str_from(text.ptr, (size_t)(open - text.ptr));
     *inside = str_from(open + 1, text.len - name->len - 2);
     return true;
@@ -71,9 +70,8 @@ static bool parse_number(struct str text, int64_t *out)
 
     text = str_trim(text);
     if (text.len == 0 || text.ptr[0] < '0' || text.ptr[0] > '9' || !str_to_int64(text, &value) ||
-        value > INT32_MAX) {
+        value > INT32_MAX)
         return false;
-    }
     *out = value;
     return true;
 }
@@ -92,10 +90,8 @@ static bool parse_decimal(struct str text, struct type *out)
     struct str name, scale;
 
     out->id = TYPE_DECIMAL;
-    if (!split_brackets(text, "()", &name, &scale) ||
-        !str_equal_ignore_case(name, STR("decimal"))) {
+    if (!split_brackets(text, "()", &name, &scale) || !str_equal_ignore_case(name, STR("decimal")))
         return false;
-    }
     struct str precision = str_cut(&scale, ',');
     return parse_number(precision, &out->length) && parse_number(scale, &out->scale) &&
            out->length >= 1 && out->length <= DECIMAL_PRECISION_MAX;
@@ -107,11 +103,9 @@ static bool split_geo(struct str text, const char *type_name, struct str *inside
     struct str name = text;
 
     *inside = STR_NONE;
-    if (split_brackets(text, "()", &name, inside)) {
-        while (name.len > 0 && is_space(name.ptr[name.len - 1])) {
+    if (split_brackets(text, "()", &name, inside))
+        while (name.len > 0 && is_space(name.ptr[name.len - 1]))
             name.len--;
-        }
-    }
     return str_equal_ignore_case(name, str_cstr(type_name)) && !str_contains(*inside, STR(")"));
 }
 
@@ -121,12 +115,10 @@ static bool parse_geometry(struct str text, struct arena *arena, struct type *ou
 
     out->id = TYPE_GEOMETRY;
     out->crs = STR(CRS_DEFAULT);
-    if (!split_geo(text, "geometry", &inside)) {
+    if (!split_geo(text, "geometry", &inside))
         return false;
-    }
-    if (inside.ptr != NULL) {
+    if (inside.ptr != NULL)
         out->crs = arena_str(arena, str_trim(inside));
-    }
     return out->crs.len > 0;
 }
 
@@ -137,22 +129,18 @@ static bool parse_geography(struct str text, struct arena *arena, struct type *o
     out->id = TYPE_GEOGRAPHY;
     out->crs = STR(CRS_DEFAULT);
     out->algorithm = str_cstr(edge_algorithms[0]);
-    if (!split_geo(text, "geography", &inside)) {
+    if (!split_geo(text, "geography", &inside))
         return false;
-    }
-    if (inside.ptr == NULL) {
+    if (inside.ptr == NULL)
         return true;
-    }
     struct str crs = str_cut(&inside, ',');
     out->crs = arena_str(arena, str_trim(crs));
-    if (inside.ptr == NULL) {
+    if (inside.ptr == NULL)
         return out->crs.len > 0;
-    }
     for (size_t i = 0; i < COUNT(edge_algorithms); i++) {
         out->algorithm = str_cstr(edge_algorithms[i]);
-        if (str_equal_ignore_case(str_trim(inside), out->algorithm)) {
+        if (str_equal_ignore_case(str_trim(inside), out->algorithm))
             return out->crs.len > 0;
-        }
     }
     return false;
 }
@@ -177,25 +165,20 @@ static bool parse_plain(struct str text, struct type *out)
 int type_parse_text(struct str text, struct arena *arena, struct type *out, struct error *err)
 {
     *out = (struct type){0};
-    if (parse_plain(text, out)) {
+    if (parse_plain(text, out))
         return 0;
-    }
     *out = (struct type){0};
-    if (parse_fixed(text, out)) {
+    if (parse_fixed(text, out))
         return 0;
-    }
     *out = (struct type){0};
-    if (parse_decimal(text, out)) {
+    if (parse_decimal(text, out))
         return 0;
-    }
     *out = (struct type){0};
-    if (parse_geometry(text, arena, out)) {
+    if (parse_geometry(text, arena, out))
         return 0;
-    }
     *out = (struct type){0};
-    if (parse_geography(text, arena, out)) {
+    if (parse_geography(text, arena, out))
         return 0;
-    }
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse type string to primitive: %.*s",
                      STR_ARG(text));
 }

@@ -42,13 +42,11 @@ static inline json_t *parse_json(struct arena *arena, const char *text)
     char *copy = strdup(text);
     json_error_t error;
 
-    for (char *at = copy; *at != '\0'; at++) {
+    for (char *at = copy; *at != '\0'; at++)
         *at = *at == '\'' ? '"' : *at;
-    }
     json_t *json = json_loads(copy, JSON_DECODE_ANY, &error);
-    if (json == NULL) {
+    if (json == NULL)
         fail_msg("bad JSON in the test: %s: %s", error.text, copy);
-    }
     free(copy);
     arena_defer(arena, drop_json, json);
     return json;
@@ -60,35 +58,29 @@ static inline void expect_text(struct str got, const char *want)
     char *at = quoted;
 
     assert_true(strlen(want) < sizeof(quoted));
-    for (const char *from = want; *from != '\0'; from++) {
+    for (const char *from = want; *from != '\0'; from++)
         *at++ = *from == '\'' ? '"' : *from;
-    }
     *at = '\0';
-    if (!str_equal_cstr(got, quoted)) {
+    if (!str_equal_cstr(got, quoted))
         fail_msg("got  %.*s\nwant %s", STR_ARG(got), quoted);
-    }
 }
 
 /* A failure of that kind whose message contains `part`; `what` names the case. */
 static inline void expect_error(const char *what, int result, const struct error *err,
                                 enum error_kind kind, const char *part)
 {
-    if (result != -1) {
+    if (result != -1)
         fail_msg("accepted: %s", what);
-    }
-    if (err->kind != kind) {
+    if (err->kind != kind)
         fail_msg("%s: kind %d instead of %d: %s", what, (int)err->kind, (int)kind, err->message);
-    }
-    if (strstr(err->message, part) == NULL) {
+    if (strstr(err->message, part) == NULL)
         fail_msg("%s: \"%s\" not in \"%s\"", what, part, err->message);
-    }
 }
 
 static inline void expect_success(const char *what, int result, const struct error *err)
 {
-    if (result != 0) {
+    if (result != 0)
         fail_msg("refused: %s: %s", what, err->message);
-    }
 }
 
 #endif

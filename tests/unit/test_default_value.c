@@ -191,16 +191,14 @@ static void run_case(struct arena *arena, const struct default_case *row)
 
 static void test_values(void **state)
 {
-    for (size_t i = 0; i < COUNT(simple_cases); i++) {
+    for (size_t i = 0; i < COUNT(simple_cases); i++)
         run_case(*state, &simple_cases[i]);
-    }
 }
 
 static void test_times(void **state)
 {
-    for (size_t i = 0; i < COUNT(time_cases); i++) {
+    for (size_t i = 0; i < COUNT(time_cases); i++)
         run_case(*state, &time_cases[i]);
-    }
 }
 
 /* The end of every good text cut off must not be read past, whatever lies behind it. */
@@ -257,11 +255,10 @@ static void test_in_fields(void **state)
                                         cases[i].members)
                                .ptr;
         int result = type_parse(parse_json(arena, json), arena, &type, &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success(json, result, &err);
-        } else {
+        else
             expect_error(json, result, &err, ERR_ILLEGAL_ARGUMENT, cases[i].message);
-        }
     }
 }
 

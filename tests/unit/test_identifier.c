@@ -62,11 +62,10 @@ static void test_name_check(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error err = {0};
         int result = name_check(cases[i].name, "table name", &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success("name", result, &err);
-        } else {
+        else
             expect_error("name", result, &err, ERR_ILLEGAL_ARGUMENT, cases[i].message);
-        }
     }
 }
 
@@ -76,9 +75,8 @@ static void test_namespace_check(void **state)
     struct error err = {0};
 
     (void)state;
-    for (size_t i = 0; i < NAMESPACE_LEVELS_MAX + 1; i++) {
+    for (size_t i = 0; i < NAMESPACE_LEVELS_MAX + 1; i++)
         levels[i] = STR("n");
-    }
     struct namespace_ident ns = {NAMESPACE_LEVELS_MAX, levels};
     expect_success("32 levels", namespace_check(&ns, &err), &err);
     ns.level_count++;
@@ -155,9 +153,8 @@ static void test_parse_too_many_levels(void **state)
     struct namespace_ident ns;
     json_t *json = json_array();
 
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 100000; i++)
         json_array_append_new(json, json_string("n"));
-    }
     expect_error("100000 levels", namespace_parse(json, arena, &ns, &err), &err,
                  ERR_ILLEGAL_ARGUMENT, "100000 levels");
     json_decref(json);

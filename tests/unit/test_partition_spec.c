@@ -165,9 +165,8 @@ static void test_applicability(void **state)
             expect_success(all_types[i],
                            type_parse(parse_json(arena, all_types[i]), arena, &type, &err), &err);
             bool applies = transform_applies_to(str_cstr(applicability[row].transform), type);
-            if (applies != (applicability[row].applies[i] == 'y')) {
+            if (applies != (applicability[row].applies[i] == 'y'))
                 fail_msg("%s on %s", applicability[row].transform, all_types[i]);
-            }
         }
     }
 }
@@ -288,11 +287,10 @@ static void test_check(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct error err = {0};
         int result = check_fields(arena, cases[i].fields, &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success(cases[i].fields, result, &err);
-        } else {
+        else
             expect_error(cases[i].fields, result, &err, ERR_VALIDATION, cases[i].message);
-        }
     }
 }
 

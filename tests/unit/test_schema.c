@@ -1,47 +1,5 @@
 /* Schemas: parsing, uniqueness, identifier fields, versions, look-ups, fresh ids, comparison. */
-#include "tests/unit/iceberg_fixture.h"
-
-#include "base/limits.h"
-#include "iceberg/schema.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Every place a column can be in: top, struct, list of structs, map of structs, list of maps. */
-static const char nested_schema[] =
-    "{'type':'struct','schema-id':7,'identifier-field-ids':[42,10],'fields':["
-    "{'id':10,'name':'id','required':true,'type':'long','doc':'the key'},"
-    "{'id':20,'name':'points','required':true,'type':{'type':'list','element-id':21,"
-    "'element-required':true,'element':{'type':'struct','fields':["
-    "{'id':22,'name':'x','required':true,'type':'int'},"
-    "{'id':23,'name':'y','required':false,'type':'int','initial-default':1}]}}},"
-    "{'id':30,'name':'props','required':false,'type':{'type':'map','key-id':31,'key':'string',"
-    "'value-id':32,'value-required':false,'value':{'type':'struct','fields':["
-    "{'id':33,'name':'v','required':true,'type':'variant'}]}}},"
-    "{'id':40,'name':'s','required':true,'type':{'type':'struct','fields':["
-    "{'id':41,'name':'o','required':false,'type':{'type':'struct','fields':["
-    "{'id':43,'name':'z','required':true,'type':'int'}]}},"
-    "{'id':42,'name':'k','required':true,'type':'string'}]}},"
-    "{'id':50,'name':'ids','required':false,'type':{'type':'list','element-id':51,"
-    "'element-required':false,'element':'long'}}]}";
-
-static struct schema parse_schema(struct arena *arena, const char *json)
-{
-    struct error err = {0};
-    struct schema schema;
-
-    expect_success(json, schema_parse(parse_json(arena, json), arena, &schema, &err), &err);
-    return schema;
-}
-
-static struct str written(struct arena *arena, const struct schema *schema)
-{
-    struct buf buf = BUF_INIT(SIZE_MAX);
-
-    schema_write(schema, &buf);
-    struct str text = arena_str(arena, buf_str(&buf));
-    buf_free(&buf);
-    return text;
-}
+#include "tests/unit/schema_fixture.h"
 
 static void test_parse_and_print(void **state)
 {
@@ -120,12 +78,6 @@ static void test_malformed(void **state)
                  "nothing");
 }
 
-#define FIELD(id, name) "{'id':" #id ",'name':'" name "','required':false,'type':'int'}"
-#define STRUCT(id, name, fields)                                                                 \
-    "{'id':" #id ",'name':'" name "','required':false,'type':{'type':'struct','fields':[" fields \
-    "]}}"
-#define SCHEMA(fields) "{'type':'struct','fields':[" fields "]}"
-
 static void test_uniqueness(void **state)
 {
     static const struct {
@@ -160,11 +112,10 @@ static void test_uniqueness(void **state)
         struct error err = {0};
         struct schema schema;
         int result = schema_parse(parse_json(arena, cases[i].json), arena, &schema, &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success(cases[i].json, result, &err);
-        } else {
+        else
             expect_error(cases[i].json, result, &err, ERR_VALIDATION, cases[i].message);
-        }
     }
 }
 
@@ -219,11 +170,10 @@ static void test_identifier_fields(void **state)
                          cases[i].field)
                 .ptr;
         int result = schema_parse(parse_json(arena, json), arena, &schema, &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success(json, result, &err);
-        } else {
+        else
             expect_error(json, result, &err, ERR_VALIDATION, cases[i].message);
-        }
     }
 }
 
@@ -303,104 +253,6 @@ static void test_version_of_several_columns(void **state)
                 "- Invalid type for m.key: timestamp_ns is not supported until v3\n"
                 "- Invalid type for v: variant is not supported until v3");
     expect_success("v3", schema_check_version(&schema, 3, &err), &err);
-}
-
-static void test_find(void **state)
-{
-    static const struct {
-        const char *name;
-        int id;
-        bool structs, required;
-    } cases[] = {
-        {"id", 10, true, true},
-        {"points", 20, true, true},
-        {"points.element", 21, false, true},
-        {"points.element.x", 22, false, true},
-        {"points.element.y", 23, false, true},
-        {"props", 30, true, true},
-        {"props.key", 31, false, false},
-        {"props.value", 32, false, false},
-        {"props.value.v", 33, false, false},
-        {"s", 40, true, true},
-        {"s.o", 41, true, true},
-        {"s.k", 42, true, true},
-        {"s.o.z", 43, true, false},
-        {"ids", 50, true, true},
-        {"ids.element", 51, false, false},
-    };
-    static const char *const missing[] = {
-        "",
-        ".",
-        "x",
-        "Id",
-        "id.",
-        ".id",
-        "points.",
-        "points.element.",
-        "s.o.z.z",
-        "o",
-        "k",
-        "element.x",
-        "points.element.element",
-        "props.keys",
-        "idid",
-        "i",
-    };
-    struct arena *arena = *state;
-    struct schema schema = parse_schema(arena, nested_schema);
-    struct column column;
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        assert_true(schema_find_name(&schema, str_cstr(cases[i].name), arena, &column));
-        assert_int_equal(column.field->id, cases[i].id);
-        expect_text(column.full_name, cases[i].name);
-        assert_true(schema_find_id(&schema, cases[i].id, arena, &column));
-        assert_int_equal(column.field->id, cases[i].id);
-        expect_text(column.full_name, cases[i].name);
-        if (column.ancestors_structs != cases[i].structs ||
-            column.ancestors_required != cases[i].required) {
-            fail_msg("ancestors of %s", cases[i].name);
-        }
-        assert_true(schema_find_id(&schema, cases[i].id, NULL, &column));
-        assert_null(column.full_name.ptr);
-    }
-    for (size_t i = 0; i < COUNT(missing); i++) {
-        if (schema_find_name(&schema, str_cstr(missing[i]), arena, &column)) {
-            fail_msg("found %s", missing[i]);
-        }
-    }
-    for (int id = -1; id <= 60; id++) {
-        bool known = false;
-        for (size_t i = 0; i < COUNT(cases); i++) {
-            known |= cases[i].id == id;
-        }
-        assert_int_equal(schema_find_id(&schema, id, arena, &column), known);
-    }
-    assert_false(schema_find_id(&schema, INT64_MAX, arena, &column));
-    assert_false(schema_find_id(&schema, INT64_MIN, arena, &column));
-}
-
-static void test_find_short_names(void **state)
-{
-    struct arena *arena = *state;
-    struct schema schema = parse_schema(arena, nested_schema);
-    struct column column;
-
-    assert_true(schema_find_name(&schema, STR("points.x"), arena, &column));
-    assert_int_equal(column.field->id, 22);
-    expect_text(column.full_name, "points.element.x");
-    assert_true(schema_find_name(&schema, STR("props.v"), arena, &column));
-    assert_int_equal(column.field->id, 33);
-
-    /* A full name wins over a short one, whichever comes first. */
-    schema = parse_schema(
-        arena, SCHEMA("{'id':1,'name':'l','required':false,'type':{'type':'list','element-id':2,"
-                      "'element-required':false,'element':{'type':'struct','fields':[" FIELD(
-                          3, "a") "," FIELD(4, "b") "]}}}," FIELD(5, "l.a")));
-    assert_true(schema_find_name(&schema, STR("l.a"), arena, &column));
-    assert_int_equal(column.field->id, 5);
-    assert_true(schema_find_name(&schema, STR("l.b"), arena, &column));
-    assert_int_equal(column.field->id, 4);
 }
 
 static void test_fresh_ids(void **state)
@@ -520,81 +372,6 @@ static void test_same(void **state)
     assert_true(schema_same(&a, &b));
 }
 
-static json_t *wide_schema(int count, const char *name_format)
-{
-    json_t *fields = json_array();
-    char name[64];
-
-    for (int i = 0; i < count; i++) {
-        snprintf(name, sizeof(name), "%.8s%d", name_format, i);
-        json_array_append_new(fields, json_pack("{s:i, s:s, s:b, s:s}", "id", count - i, "name",
-                                                name, "required", 1, "type", "long"));
-    }
-    return json_pack("{s:s, s:o}", "type", "struct", "fields", fields);
-}
-
-/* The largest schema, with every column an identifier: each is looked up. */
-static void test_wide(void **state)
-{
-    struct arena *arena = *state;
-    struct error err = {0};
-    struct schema schema, fresh;
-    struct column column;
-    int64_t last;
-    json_t *json = wide_schema(SCHEMA_COLUMNS_MAX, "c");
-    json_t *ids = json_array();
-
-    for (int i = 1; i <= SCHEMA_COLUMNS_MAX; i++) {
-        json_array_append_new(ids, json_integer(i));
-    }
-    json_object_set_new(json, "identifier-field-ids", ids);
-    expect_success("20000", schema_parse(json, arena, &schema, &err), &err);
-    assert_int_equal(schema.identifier_field_count, SCHEMA_COLUMNS_MAX);
-    assert_true(schema_find_name(&schema, STR("c19999"), arena, &column));
-    assert_int_equal(column.field->id, 1);
-    for (int id = 1; id <= SCHEMA_COLUMNS_MAX; id++) {
-        assert_true(schema_find_id(&schema, id, arena, &column));
-        assert_true(schema_find_name(&schema, column.full_name, NULL, &column));
-        assert_int_equal(column.field->id, id);
-    }
-    schema_assign_fresh_ids(&schema, arena, &fresh, &last);
-    assert_int_equal(last, SCHEMA_COLUMNS_MAX);
-    assert_true(schema_find_name(&fresh, STR("c19999"), arena, &column));
-    assert_int_equal(column.field->id, SCHEMA_COLUMNS_MAX);
-    json_decref(json);
-
-    json = wide_schema(SCHEMA_COLUMNS_MAX + 1, "c");
-    expect_error("20001", schema_parse(json, arena, &schema, &err), &err, ERR_ILLEGAL_ARGUMENT,
-                 "20000 columns");
-    json_decref(json);
-}
-
-/* Long names high up in a deep schema must not be copied for every column below them. */
-static void test_long_names_cost_little(void **state)
-{
-    struct arena *arena = *state;
-    struct error err = {0};
-    struct schema schema;
-    json_t *json = wide_schema(10000, "c");
-    char *name = malloc(100001);
-
-    memset(name, 'n', 100000);
-    name[100000] = '\0';
-    for (int level = 0; level < 20; level++) {
-        json = json_pack("{s:s, s:[{s:i, s:s, s:b, s:o}]}", "type", "struct", "fields", "id",
-                         20000 + level, "name", name, "required", 1, "type", json);
-    }
-    expect_success("deep", schema_parse(json, arena, &schema, &err), &err);
-    assert_true(arena_bytes(arena) < 8 * 1000 * 1000);
-    struct column column;
-    assert_true(schema_find_id(&schema, 1, arena, &column));
-    assert_int_equal(column.full_name.len, 20 * 100001 + strlen("c9999"));
-    assert_true(schema_find_name(&schema, column.full_name, NULL, &column));
-    assert_int_equal(column.field->id, 1);
-    json_decref(json);
-    free(name);
-}
-
 /* Hundreds of problems with long names: the message is cut, and stays text. */
 static void test_version_message_is_bounded(void **state)
 {
@@ -604,9 +381,8 @@ static void test_version_message_is_bounded(void **state)
     json_t *json = wide_schema(500, "\xc3\xa9\xc3\xa9\xc3\xa9");
     json_t *fields = json_object_get(json, "fields");
 
-    for (size_t i = 0; i < json_array_size(fields); i++) {
+    for (size_t i = 0; i < json_array_size(fields); i++)
         json_object_set_new(json_array_get(fields, i), "type", json_string("variant"));
-    }
     expect_success("500", schema_parse(json, arena, &schema, &err), &err);
     expect_error("500", schema_check_version(&schema, 1, &err), &err, ERR_ILLEGAL_ARGUMENT,
                  "Invalid schema for v1:\n- Invalid type for \xc3\xa9\xc3\xa9\xc3\xa9"
@@ -640,13 +416,9 @@ int main(void)
         ARENA_TEST(test_identifier_fields),
         ARENA_TEST(test_version_by_type),
         ARENA_TEST(test_version_of_several_columns),
-        ARENA_TEST(test_find),
-        ARENA_TEST(test_find_short_names),
         ARENA_TEST(test_fresh_ids),
         ARENA_TEST(test_fresh_ids_of_maps),
         ARENA_TEST(test_same),
-        ARENA_TEST(test_wide),
-        ARENA_TEST(test_long_names_cost_little),
         ARENA_TEST(test_version_message_is_bounded),
         ARENA_TEST(test_outlives_json),
     };

@@ -83,11 +83,10 @@ static void test_order_id(void **state)
             const char *message = numbered ? cases[i].numbered : cases[i].unnumbered;
             int result = numbered ? sort_order_parse(json, arena, &order, &err)
                                   : sort_order_parse_unnumbered(json, arena, &order, &err);
-            if (message == NULL) {
+            if (message == NULL)
                 expect_success(cases[i].json, result, &err);
-            } else {
+            else
                 expect_error(cases[i].json, result, &err, ERR_ILLEGAL_ARGUMENT, message);
-            }
         }
     }
 }
@@ -193,11 +192,10 @@ static void test_check(void **state)
         const char *json = arena_printf(arena, "{'order-id':1,'fields':[%s]}", cases[i].fields).ptr;
         struct sort_order order = parse_order(arena, json);
         int result = sort_order_check(&order, &schema, arena, &err);
-        if (cases[i].message == NULL) {
+        if (cases[i].message == NULL)
             expect_success(json, result, &err);
-        } else {
+        else
             expect_error(json, result, &err, ERR_VALIDATION, cases[i].message);
-        }
     }
     struct sort_order unsorted = parse_order(arena, ORDER(0, ""));
     expect_success("unsorted", sort_order_check(&unsorted, &schema, arena, &err), &err);

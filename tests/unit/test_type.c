@@ -25,107 +25,108 @@ static struct str written(struct arena *arena, const struct type *type)
     return text;
 }
 
+static const struct {
+    const char *text;
+    const char *canonical; /* NULL: refused */
+    enum type_id id;
+} texts[] = {
+    {"boolean", "boolean", TYPE_BOOLEAN},
+    {"int", "int", TYPE_INT},
+    {"long", "long", TYPE_LONG},
+    {"float", "float", TYPE_FLOAT},
+    {"double", "double", TYPE_DOUBLE},
+    {"date", "date", TYPE_DATE},
+    {"time", "time", TYPE_TIME},
+    {"timestamp", "timestamp", TYPE_TIMESTAMP},
+    {"timestamptz", "timestamptz", TYPE_TIMESTAMPTZ},
+    {"timestamp_ns", "timestamp_ns", TYPE_TIMESTAMP_NS},
+    {"timestamptz_ns", "timestamptz_ns", TYPE_TIMESTAMPTZ_NS},
+    {"string", "string", TYPE_STRING},
+    {"uuid", "uuid", TYPE_UUID},
+    {"binary", "binary", TYPE_BINARY},
+    {"unknown", "unknown", TYPE_UNKNOWN},
+    {"variant", "variant", TYPE_VARIANT},
+    {"BOOLEAN", "boolean", TYPE_BOOLEAN},
+    {"TimestampTZ_Ns", "timestamptz_ns", TYPE_TIMESTAMPTZ_NS},
+    {"fixed[16]", "fixed[16]", TYPE_FIXED},
+    {"FIXED[ 016 ]", "fixed[16]", TYPE_FIXED},
+    {"fixed[2147483647]", "fixed[2147483647]", TYPE_FIXED},
+    {"decimal(9,2)", "decimal(9, 2)", TYPE_DECIMAL},
+    {"decimal(9, 2)", "decimal(9, 2)", TYPE_DECIMAL},
+    {"Decimal( 38 , 0 )", "decimal(38, 0)", TYPE_DECIMAL},
+    {"decimal(1,5)", "decimal(1, 5)", TYPE_DECIMAL},
+    {"geometry", "geometry(OGC:CRS84)", TYPE_GEOMETRY},
+    {"Geometry(EPSG:4326)", "geometry(EPSG:4326)", TYPE_GEOMETRY},
+    {"geometry ( srid:3857 )", "geometry(srid:3857)", TYPE_GEOMETRY},
+    {"geometry(a, b)", "geometry(a, b)", TYPE_GEOMETRY},
+    {"geography", "geography(OGC:CRS84, spherical)", TYPE_GEOGRAPHY},
+    {"geography(EPSG:4326)", "geography(EPSG:4326, spherical)", TYPE_GEOGRAPHY},
+    {"geography(EPSG:4326,KARNEY)", "geography(EPSG:4326, karney)", TYPE_GEOGRAPHY},
+    {"GEOGRAPHY (x , vincenty )", "geography(x, vincenty)", TYPE_GEOGRAPHY},
+    {"geography(x, thomas)", "geography(x, thomas)", TYPE_GEOGRAPHY},
+    {"geography(x, andoyer)", "geography(x, andoyer)", TYPE_GEOGRAPHY},
+    {"geography(x, spherical)", "geography(x, spherical)", TYPE_GEOGRAPHY},
+    {"", NULL, 0},
+    {" int", NULL, 0},
+    {"int ", NULL, 0},
+    {"integer", NULL, 0},
+    {"struct", NULL, 0},
+    {"list", NULL, 0},
+    {"map", NULL, 0},
+    {"fixed", NULL, 0},
+    {"fixed[]", NULL, 0},
+    {"fixed[-1]", NULL, 0},
+    {"fixed[+1]", NULL, 0},
+    {"fixed[1.0]", NULL, 0},
+    {"fixed[1]x", NULL, 0},
+    {"fixed [1]", NULL, 0},
+    {"fixed(1)", NULL, 0},
+    {"fixed[2147483648]", NULL, 0},
+    {"fixed[99999999999999999999999]", NULL, 0},
+    {"fixed[", NULL, 0},
+    {"fixed]", NULL, 0},
+    {"]", NULL, 0},
+    {"decimal", NULL, 0},
+    {"decimal()", NULL, 0},
+    {"decimal(9)", NULL, 0},
+    {"decimal(9,)", NULL, 0},
+    {"decimal(,2)", NULL, 0},
+    {"decimal(9,2,1)", NULL, 0},
+    {"decimal(39,2)", NULL, 0},
+    {"decimal(0,0)", NULL, 0},
+    {"decimal(9,-2)", NULL, 0},
+    {"decimal(4294967305,2)", NULL, 0},
+    {"int(3)", NULL, 0},
+    {"geometry()", NULL, 0},
+    {"geometry( )", NULL, 0},
+    {"geometry(a)b)", NULL, 0},
+    {"geometry(a)x", NULL, 0},
+    {"geographyx", NULL, 0},
+    {"geography(, karney)", NULL, 0},
+    {"geography(x, )", NULL, 0},
+    {"geography(x,)", NULL, 0},
+    {"geography(x, flat)", NULL, 0},
+    {"geography(x, karney, y)", NULL, 0},
+};
+
 static void test_texts(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *canonical; /* NULL: refused */
-        enum type_id id;
-    } cases[] = {
-        {"boolean", "boolean", TYPE_BOOLEAN},
-        {"int", "int", TYPE_INT},
-        {"long", "long", TYPE_LONG},
-        {"float", "float", TYPE_FLOAT},
-        {"double", "double", TYPE_DOUBLE},
-        {"date", "date", TYPE_DATE},
-        {"time", "time", TYPE_TIME},
-        {"timestamp", "timestamp", TYPE_TIMESTAMP},
-        {"timestamptz", "timestamptz", TYPE_TIMESTAMPTZ},
-        {"timestamp_ns", "timestamp_ns", TYPE_TIMESTAMP_NS},
-        {"timestamptz_ns", "timestamptz_ns", TYPE_TIMESTAMPTZ_NS},
-        {"string", "string", TYPE_STRING},
-        {"uuid", "uuid", TYPE_UUID},
-        {"binary", "binary", TYPE_BINARY},
-        {"unknown", "unknown", TYPE_UNKNOWN},
-        {"variant", "variant", TYPE_VARIANT},
-        {"BOOLEAN", "boolean", TYPE_BOOLEAN},
-        {"TimestampTZ_Ns", "timestamptz_ns", TYPE_TIMESTAMPTZ_NS},
-        {"fixed[16]", "fixed[16]", TYPE_FIXED},
-        {"FIXED[ 016 ]", "fixed[16]", TYPE_FIXED},
-        {"fixed[2147483647]", "fixed[2147483647]", TYPE_FIXED},
-        {"decimal(9,2)", "decimal(9, 2)", TYPE_DECIMAL},
-        {"decimal(9, 2)", "decimal(9, 2)", TYPE_DECIMAL},
-        {"Decimal( 38 , 0 )", "decimal(38, 0)", TYPE_DECIMAL},
-        {"decimal(1,5)", "decimal(1, 5)", TYPE_DECIMAL},
-        {"geometry", "geometry(OGC:CRS84)", TYPE_GEOMETRY},
-        {"Geometry(EPSG:4326)", "geometry(EPSG:4326)", TYPE_GEOMETRY},
-        {"geometry ( srid:3857 )", "geometry(srid:3857)", TYPE_GEOMETRY},
-        {"geometry(a, b)", "geometry(a, b)", TYPE_GEOMETRY},
-        {"geography", "geography(OGC:CRS84, spherical)", TYPE_GEOGRAPHY},
-        {"geography(EPSG:4326)", "geography(EPSG:4326, spherical)", TYPE_GEOGRAPHY},
-        {"geography(EPSG:4326,KARNEY)", "geography(EPSG:4326, karney)", TYPE_GEOGRAPHY},
-        {"GEOGRAPHY (x , vincenty )", "geography(x, vincenty)", TYPE_GEOGRAPHY},
-        {"geography(x, thomas)", "geography(x, thomas)", TYPE_GEOGRAPHY},
-        {"geography(x, andoyer)", "geography(x, andoyer)", TYPE_GEOGRAPHY},
-        {"geography(x, spherical)", "geography(x, spherical)", TYPE_GEOGRAPHY},
-        {"", NULL, 0},
-        {" int", NULL, 0},
-        {"int ", NULL, 0},
-        {"integer", NULL, 0},
-        {"struct", NULL, 0},
-        {"list", NULL, 0},
-        {"map", NULL, 0},
-        {"fixed", NULL, 0},
-        {"fixed[]", NULL, 0},
-        {"fixed[-1]", NULL, 0},
-        {"fixed[+1]", NULL, 0},
-        {"fixed[1.0]", NULL, 0},
-        {"fixed[1]x", NULL, 0},
-        {"fixed [1]", NULL, 0},
-        {"fixed(1)", NULL, 0},
-        {"fixed[2147483648]", NULL, 0},
-        {"fixed[99999999999999999999999]", NULL, 0},
-        {"fixed[", NULL, 0},
-        {"fixed]", NULL, 0},
-        {"]", NULL, 0},
-        {"decimal", NULL, 0},
-        {"decimal()", NULL, 0},
-        {"decimal(9)", NULL, 0},
-        {"decimal(9,)", NULL, 0},
-        {"decimal(,2)", NULL, 0},
-        {"decimal(9,2,1)", NULL, 0},
-        {"decimal(39,2)", NULL, 0},
-        {"decimal(0,0)", NULL, 0},
-        {"decimal(9,-2)", NULL, 0},
-        {"decimal(4294967305,2)", NULL, 0},
-        {"int(3)", NULL, 0},
-        {"geometry()", NULL, 0},
-        {"geometry( )", NULL, 0},
-        {"geometry(a)b)", NULL, 0},
-        {"geometry(a)x", NULL, 0},
-        {"geographyx", NULL, 0},
-        {"geography(, karney)", NULL, 0},
-        {"geography(x, )", NULL, 0},
-        {"geography(x,)", NULL, 0},
-        {"geography(x, flat)", NULL, 0},
-        {"geography(x, karney, y)", NULL, 0},
-    };
     struct arena *arena = *state;
 
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(texts); i++) {
         struct error err = {0};
         struct type *type = NULL;
-        json_t *json = json_string(cases[i].text);
+        json_t *json = json_string(texts[i].text);
         int result = type_parse(json, arena, &type, &err);
         json_decref(json);
-        if (cases[i].canonical == NULL) {
-            expect_error(cases[i].text, result, &err, ERR_ILLEGAL_ARGUMENT, cases[i].text);
+        if (texts[i].canonical == NULL) {
+            expect_error(texts[i].text, result, &err, ERR_ILLEGAL_ARGUMENT, texts[i].text);
             continue;
         }
-        expect_success(cases[i].text, result, &err);
-        assert_int_equal(type->id, cases[i].id);
-        expect_text(type_display(type, arena), cases[i].canonical);
-        const char *json_text = arena_printf(arena, "'%s'", cases[i].canonical).ptr;
+        expect_success(texts[i].text, result, &err);
+        assert_int_equal(type->id, texts[i].id);
+        expect_text(type_display(type, arena), texts[i].canonical);
+        const char *json_text = arena_printf(arena, "'%s'", texts[i].canonical).ptr;
         expect_text(written(arena, type), json_text);
         assert_true(type_equal(type, parse_type(arena, json_text)));
     }
@@ -179,9 +180,8 @@ static void test_equality_matrix(void **state)
     for (size_t i = 0; i < COUNT(types); i++) {
         for (size_t k = 0; k < COUNT(types); k++) {
             bool equal = type_equal(parse_type(arena, types[i]), parse_type(arena, types[k]));
-            if (equal != (i == k)) {
+            if (equal != (i == k))
                 fail_msg("%s and %s", types[i], types[k]);
-            }
         }
         expect_text(
             written(arena, parse_type(arena, types[i])),
@@ -397,9 +397,8 @@ static void test_long_texts(void **state)
     struct type *type;
     char text[5001];
 
-    for (size_t i = 0; i + 1 < sizeof(text); i += 2) {
+    for (size_t i = 0; i + 1 < sizeof(text); i += 2)
         memcpy(text + i, "\xc3\xa9", 2);
-    }
     text[5000] = '\0';
     json_t *json = json_string(text);
     expect_error("long text", type_parse(json, arena, &type, &err), &err, ERR_ILLEGAL_ARGUMENT,
