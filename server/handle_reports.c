@@ -99,8 +99,7 @@ int handle_report_list(struct request *req, struct response *res, struct error *
                                               text_or_null(rows[i].name), "report",
                                               report == NULL ? json_null() : report));
     }
-    respond_list(req, res, "metrics-reports", list, query.limit,
-                 count == 0 ? 0 : rows[count - 1].sequence);
+    respond_list(req, res, "reports", list, query.limit, count == 0 ? 0 : rows[count - 1].sequence);
     return HANDLER_DONE;
 }
 
@@ -118,7 +117,7 @@ static json_t *history_entry(const struct history_row *row, struct arena *arena)
         {"name", row->name},
         {"uuid", row->uuid},
         {"commit-id", row->commit_id},
-        {"parent-metadata-location", row->parent_location},
+        {"previous-metadata-location", row->parent_location},
         {"metadata-location", row->metadata_location},
         {"principal", row->principal},
         {"client", row->client},
