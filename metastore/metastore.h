@@ -24,6 +24,9 @@
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+/* The properties of a namespace that appears because one below it was created. */
+#define NAMESPACE_EMPTY_PROPERTIES "{}"
+
 enum object_kind { OBJECT_TABLE = 1, OBJECT_VIEW = 2, OBJECT_FUNCTION = 3 };
 
 struct warehouse_row {
@@ -100,8 +103,8 @@ struct report_row { /* a metrics report, as received */
 enum change_kind {
     CHANGE_WAREHOUSE_CREATE,     /* name, location, properties=options; EXISTS */
     CHANGE_WAREHOUSE_DROP,       /* name; MISSING, NOT_EMPTY */
-    CHANGE_NAMESPACE_CREATE,     /* namespace_key, properties; missing ancestors appear with "{}"
-                                  * (namespace_empty_properties); EXISTS, MISSING (warehouse) */
+    CHANGE_NAMESPACE_CREATE,     /* namespace_key, properties; missing ancestors appear with
+                                  * NAMESPACE_EMPTY_PROPERTIES; EXISTS, MISSING (warehouse) */
     CHANGE_NAMESPACE_DROP,       /* MISSING, NOT_EMPTY (objects or child namespaces) */
     CHANGE_NAMESPACE_PROPERTIES, /* expect_version, properties; MISSING, CONFLICT */
     CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location;

@@ -1,14 +1,22 @@
 /* file_io on a local directory. Every path is opened with openat2 beneath the root's descriptor: no
- * symlink, magic link or '..' can lead out, regular files only (contract/reliability.md L11).
- * A write goes to a temporary name in the same directory, is fsynced, linked to its name without
+ * symlink, magic link or '..' can lead out, regular files only (contract/reliability.md L11). Needs
+ * Linux 5.6.
+ * A write goes to a temporary name in the same directory, is fsynced, given its name without
  * overwriting, and the directory is fsynced. */
 #ifndef STORAGE_FILE_IO_LOCAL_H
 #define STORAGE_FILE_IO_LOCAL_H
 
 #include "storage/file_io.h"
 
+/* How temporary names begin. A crash may leave some behind; file_io_list shows them, and
+ * file_io_write_new refuses such names. */
+#define FILE_IO_LOCAL_TEMPORARY ".firn-write-"
+
 /* `root` is a canonical file: location; the directory is made when missing (mode 0755).
  * Errors: ERR_ILLEGAL_ARGUMENT, ERR_UNAVAILABLE. */
 MUST_USE int file_io_local_open(struct str root, struct file_io **out, struct error *err);
+
+/* Is it the location of a temporary file? Safe to remove when older than any running write. */
+bool file_io_local_is_temporary(struct str location);
 
 #endif

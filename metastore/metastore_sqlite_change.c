@@ -1,0 +1,447 @@
+/* The changes: one function per kind, run on the writer thread inside a transaction.
+ *
+ * Each function makes all its checks before its first write and answers with the first that does
+ * not hold. What it reads is the newest state, the changes before it in the transaction included.
+ * Errors of the database stick to the connection and are asked for by the caller. */
+#include "metastore/metastore_sqlite_private.h"
+
+#include <assert.h>
+
+#include "base/location.h"
+
+#define LEVEL_SEPARATOR '\x1F'
+
+int64_t sqlite_namespace_levels(struct str key)
+{
+    assert(key.len > 0);
+    int64_t levels = 1;
+    for (size_t i = 0; i < key.len; i++)
+        levels += key.ptr[i] == LEVEL_SEPARATOR;
+    return levels;
+}
+
+/* ---- look-ups -------------------------------------------------------------------------------- */
+
+static bool warehouse_exists(struct sqlite_connection *writer, int64_t id)
+{
+    struct sql_query query = sql_start(writer, "SELECT 1 FROM warehouse WHERE id = ?");
+    sql_int(&query, id);
+    bool found = sql_row(&query);
+    sql_end(&query);
+    return found;
+}
+
+/* 0 when there is none; *version may be NULL. */
+static int64_t namespace_id(struct sqlite_connection *writer, int64_t warehouse_id, struct str key,
+                            int64_t *version)
+{
+    struct sql_query query =
+        sql_start(writer, "SELECT id, version FROM namespace"
+                          " WHERE warehouse_id = ? AND levels = ? AND key = ?");
+    sql_int(&query, warehouse_id);
+    sql_int(&query, sqlite_namespace_levels(key));
+    sql_text(&query, key);
+    bool found = sql_row(&query);
+    int64_t id = found ? sql_get_int(&query, 0) : 0;
+    if (found && version != NULL)
+        *version = sql_get_int(&query, 1);
+    sql_end(&query);
+    return id;
+}
+
+/* The kind of the object that has the name, 0 when it is free. */
+static int64_t name_taken_by(struct sqlite_connection *writer, int64_t in_namespace,
+                             struct str name)
+{
+    struct sql_query query =
+        sql_start(writer, "SELECT kind FROM object WHERE namespace_id = ? AND name = ?");
+    sql_int(&query, in_namespace);
+    sql_text(&query, name);
+    int64_t kind = sql_row(&query) ? sql_get_int(&query, 0) : 0;
+    sql_end(&query);
+    return kind;
+}
+
+/* An object as a change of it must know it. */
+struct object_state {
+    int64_t id;
+    enum object_kind kind;
+    bool expected;      /* version and metadata location are those the change expects */
+    bool same_location; /* its place is `location_key`, or the change gives none */
+    bool same_uuid;
+};
+
+static bool find_object(struct change_run *run, struct str location_key, struct object_state *out)
+{
+    const struct change *change = run->change;
+    struct sql_query query = sql_start(
+        run->writer, "SELECT o.id, o.kind, o.version, o.history_newest, o.metadata_location,"
+                     " o.location, o.uuid"
+                     " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
+                     " WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
+    sql_text(&query, change->name);
+    sql_int(&query, change->warehouse_id);
+    sql_int(&query, sqlite_namespace_levels(change->namespace_key));
+    sql_text(&query, change->namespace_key);
+    bool found = sql_row(&query);
+    if (found) {
+        out->id = sql_get_int(&query, 0);
+        out->kind = (enum object_kind)sql_get_int(&query, 1);
+        run->history_before = sql_get_int(&query, 3);
+        out->expected = sql_get_int(&query, 2) == change->expect_version &&
+                        str_equal(sql_get(&query, 4), change->expect_metadata_location);
+        out->same_location =
+            location_key.ptr == NULL || str_equal(sql_get(&query, 5), location_key);
+        out->same_uuid = change->uuid.ptr == NULL || str_equal(sql_get(&query, 6), change->uuid);
+    }
+    sql_end(&query);
+    return found;
+}
+
+/* ---- locations ------------------------------------------------------------------------------- */
+
+struct location_key {
+    char bytes[LOCATION_BYTES_MAX + 1];
+    struct str text; /* with its trailing slash; STR_NONE for an object without a place */
+};
+
+static void location_key_of(struct str location, struct location_key *key)
+{
+    key->text = STR_NONE;
+    if (location.len == 0)
+        return;
+    assert(location.len <= LOCATION_BYTES_MAX); /* it is canonical */
+    memcpy(key->bytes, location.ptr, location.len);
+    size_t len = location.len;
+    if (key->bytes[len - 1] != '/')
+        key->bytes[len++] = '/';
+    key->text = str_from(key->bytes, len);
+}
+
+static bool other_object_at(struct sqlite_connection *writer, struct str key, int64_t own_id)
+{
+    struct sql_query query =
+        sql_start(writer, "SELECT 1 FROM object WHERE location = ? AND id <> ?");
+    sql_text(&query, key);
+    sql_int(&query, own_id);
+    bool found = sql_row(&query);
+    sql_end(&query);
+    return found;
+}
+
+static bool other_object_below(struct sqlite_connection *writer, struct location_key *key,
+                               int64_t own_id)
+{
+    /* '0' follows '/': the first text that no longer begins with the key. */
+    char end[sizeof(key->bytes)];
+    memcpy(end, key->text.ptr, key->text.len);
+    end[key->text.len - 1] = '/' + 1;
+    struct sql_query query = sql_start(writer, "SELECT 1 FROM object"
+                                               " WHERE location >= ? AND location < ? AND id <> ?");
+    sql_text(&query, key->text);
+    sql_text(&query, str_from(end, key->text.len));
+    sql_int(&query, own_id);
+    bool found = sql_row(&query);
+    sql_end(&query);
+    return found;
+}
+
+/* Does another object lie at this place, in it or around it? In any warehouse. */
+static bool location_taken(struct sqlite_connection *writer, struct location_key *key,
+                           int64_t own_id)
+{
+    struct str text = key->text;
+    if (text.ptr == NULL)
+        return false;
+    if (other_object_below(writer, key, own_id))
+        return true;
+    size_t at = 0; /* behind scheme:// */
+    while (at + 3 < text.len && memcmp(text.ptr + at, "://", 3) != 0)
+        at++;
+    for (at += 3; at + 1 < text.len; at++)
+        if (text.ptr[at] == '/' && other_object_at(writer, str_from(text.ptr, at + 1), own_id))
+            return true;
+    return false;
+}
+
+/* ---- warehouses ------------------------------------------------------------------------------ */
+
+static enum change_outcome warehouse_create(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct sql_query query = sql_start(run->writer, "SELECT 1 FROM warehouse WHERE name = ?");
+    sql_text(&query, change->name);
+    bool exists = sql_row(&query);
+    sql_end(&query);
+    if (exists)
+        return CHANGE_EXISTS;
+    query =
+        sql_start(run->writer, "INSERT INTO warehouse (name, location, options) VALUES (?, ?, ?)");
+    sql_text(&query, change->name);
+    sql_text(&query, change->location);
+    sql_text(&query, change->properties);
+    sql_run(&query);
+    change->id = sqlite3_last_insert_rowid(run->writer->handle);
+    return CHANGE_APPLIED;
+}
+
+static enum change_outcome warehouse_drop(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct sql_query query = sql_start(
+        run->writer, "SELECT id, EXISTS (SELECT 1 FROM namespace WHERE warehouse_id = warehouse.id)"
+                     " FROM warehouse WHERE name = ?");
+    sql_text(&query, change->name);
+    bool found = sql_row(&query);
+    int64_t id = found ? sql_get_int(&query, 0) : 0;
+    bool used = found && sql_get_int(&query, 1) != 0;
+    sql_end(&query);
+    if (!found)
+        return CHANGE_MISSING;
+    if (used)
+        return CHANGE_NOT_EMPTY;
+    query = sql_start(run->writer, "DELETE FROM warehouse WHERE id = ?");
+    sql_int(&query, id);
+    sql_run(&query);
+    change->id = id;
+    return CHANGE_APPLIED;
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+static int64_t namespace_insert(struct sqlite_connection *writer, int64_t warehouse_id,
+                                struct str key, struct str properties)
+{
+    struct sql_query query =
+        sql_start(writer, "INSERT INTO namespace (warehouse_id, levels, key, properties, version)"
+                          " VALUES (?, ?, ?, ?, 1)");
+    sql_int(&query, warehouse_id);
+    sql_int(&query, sqlite_namespace_levels(key));
+    sql_text(&query, key);
+    sql_text(&query, properties);
+    sql_run(&query);
+    return sqlite3_last_insert_rowid(writer->handle);
+}
+
+static enum change_outcome namespace_create(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct str key = change->namespace_key;
+    if (!warehouse_exists(run->writer, change->warehouse_id))
+        return CHANGE_MISSING;
+    if (namespace_id(run->writer, change->warehouse_id, key, NULL) != 0)
+        return CHANGE_EXISTS;
+    for (size_t i = 1; i < key.len; i++) {
+        struct str ancestor = str_from(key.ptr, i);
+        if (key.ptr[i] == LEVEL_SEPARATOR &&
+            namespace_id(run->writer, change->warehouse_id, ancestor, NULL) == 0)
+            (void)namespace_insert(run->writer, change->warehouse_id, ancestor,
+                                   STR(NAMESPACE_EMPTY_PROPERTIES));
+    }
+    change->id = namespace_insert(run->writer, change->warehouse_id, key, change->properties);
+    change->version = 1;
+    return CHANGE_APPLIED;
+}
+
+/* Ancestors always exist, so a namespace with anything below it has a child. */
+static bool namespace_is_empty(struct change_run *run, int64_t id)
+{
+    struct sql_query query =
+        sql_start(run->writer, "SELECT EXISTS (SELECT 1 FROM object WHERE namespace_id = ?)"
+                               " OR EXISTS (SELECT 1 FROM namespace WHERE warehouse_id = ?"
+                               " AND levels = ? AND key > ? || char(31) AND key < ? || char(32))");
+    struct str key = run->change->namespace_key;
+    sql_int(&query, id);
+    sql_int(&query, run->change->warehouse_id);
+    sql_int(&query, sqlite_namespace_levels(key) + 1);
+    sql_text(&query, key);
+    sql_text(&query, key);
+    bool used = sql_row(&query) && sql_get_int(&query, 0) != 0;
+    sql_end(&query);
+    return !used;
+}
+
+static enum change_outcome namespace_drop(struct change_run *run)
+{
+    struct change *change = run->change;
+    int64_t id =
+        namespace_id(run->writer, change->warehouse_id, change->namespace_key, &change->version);
+    if (id == 0)
+        return CHANGE_MISSING;
+    if (!namespace_is_empty(run, id))
+        return CHANGE_NOT_EMPTY;
+    struct sql_query query = sql_start(run->writer, "DELETE FROM namespace WHERE id = ?");
+    sql_int(&query, id);
+    sql_run(&query);
+    change->id = id;
+    return CHANGE_APPLIED;
+}
+
+static enum change_outcome namespace_properties(struct change_run *run)
+{
+    struct change *change = run->change;
+    int64_t version = 0;
+    int64_t id = namespace_id(run->writer, change->warehouse_id, change->namespace_key, &version);
+    if (id == 0)
+        return CHANGE_MISSING;
+    if (version != change->expect_version)
+        return CHANGE_CONFLICT;
+    struct sql_query query =
+        sql_start(run->writer, "UPDATE namespace SET properties = ?, version = ? WHERE id = ?");
+    sql_text(&query, change->properties);
+    sql_int(&query, version + 1);
+    sql_int(&query, id);
+    sql_run(&query);
+    change->id = id;
+    change->version = version + 1;
+    return CHANGE_APPLIED;
+}
+
+/* ---- objects --------------------------------------------------------------------------------- */
+
+static enum change_outcome object_create(struct change_run *run)
+{
+    struct change *change = run->change;
+    int64_t in = namespace_id(run->writer, change->warehouse_id, change->namespace_key, NULL);
+    if (in == 0)
+        return CHANGE_NAMESPACE_MISSING;
+    int64_t taken_by = name_taken_by(run->writer, in, change->name);
+    if (taken_by != 0)
+        return taken_by == (int64_t)change->object_kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
+    struct location_key key;
+    location_key_of(change->location, &key);
+    if (location_taken(run->writer, &key, 0))
+        return CHANGE_LOCATION_TAKEN;
+
+    struct sql_query query =
+        sql_start(run->writer, "INSERT INTO object (namespace_id, kind, name, version,"
+                               " history_newest, uuid, metadata_location, location)"
+                               " VALUES (?, ?, ?, 1, ?, ?, ?, ?)");
+    sql_int(&query, in);
+    sql_int(&query, change->object_kind);
+    sql_text(&query, change->name);
+    sql_int(&query, run->history_newest);
+    sql_text(&query, change->uuid);
+    sql_text(&query, change->metadata_location);
+    sql_text_or_null(&query, key.text);
+    sql_run(&query);
+    change->id = sqlite3_last_insert_rowid(run->writer->handle);
+    change->version = 1;
+    return CHANGE_APPLIED;
+}
+
+/* The columns that seldom change: they cost nothing while they stay. */
+static void object_move(struct change_run *run, int64_t id, struct str location_key)
+{
+    struct sql_query query =
+        sql_start(run->writer, "UPDATE object SET uuid = coalesce(?, uuid),"
+                               " location = coalesce(?, location) WHERE id = ?");
+    sql_text_or_null(&query, run->change->uuid);
+    sql_text_or_null(&query, location_key);
+    sql_int(&query, id);
+    sql_run(&query);
+}
+
+static int64_t history_newest(const struct change_run *run)
+{
+    return run->history_newest != 0 ? run->history_newest : run->history_before;
+}
+
+static enum change_outcome object_update(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct location_key key;
+    struct object_state object;
+    location_key_of(change->location, &key);
+    if (!find_object(run, key.text, &object))
+        return CHANGE_MISSING;
+    if (object.id != change->expect_id || !object.expected)
+        return CHANGE_CONFLICT;
+    if (!object.same_location && location_taken(run->writer, &key, object.id))
+        return CHANGE_LOCATION_TAKEN;
+
+    if (!object.same_location || !object.same_uuid)
+        object_move(run, object.id, key.text);
+    struct sql_query query =
+        sql_start(run->writer, "UPDATE object SET version = ?, history_newest = ?,"
+                               " metadata_location = ? WHERE id = ?");
+    sql_int(&query, change->expect_version + 1);
+    sql_int(&query, history_newest(run));
+    sql_text(&query, change->metadata_location);
+    sql_int(&query, object.id);
+    sql_run(&query);
+    assert(run->writer->rc != SQLITE_OK || sqlite3_changes(run->writer->handle) == 1);
+    change->id = object.id;
+    change->version = change->expect_version + 1;
+    return CHANGE_APPLIED;
+}
+
+static enum change_outcome object_drop(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct object_state object;
+    if (!find_object(run, STR_NONE, &object))
+        return CHANGE_MISSING;
+    if (object.id != change->expect_id || !object.expected)
+        return CHANGE_CONFLICT;
+    struct sql_query query = sql_start(run->writer, "DELETE FROM object WHERE id = ?");
+    sql_int(&query, object.id);
+    sql_run(&query);
+    change->id = object.id;
+    change->version = change->expect_version;
+    return CHANGE_APPLIED;
+}
+
+static enum change_outcome object_rename(struct change_run *run)
+{
+    struct change *change = run->change;
+    struct object_state object;
+    if (!find_object(run, STR_NONE, &object))
+        return CHANGE_MISSING;
+    if (object.id != change->expect_id)
+        return CHANGE_CONFLICT;
+    int64_t to = namespace_id(run->writer, change->warehouse_id, change->to_namespace_key, NULL);
+    if (to == 0)
+        return CHANGE_NAMESPACE_MISSING;
+    int64_t taken_by = name_taken_by(run->writer, to, change->to_name);
+    if (taken_by != 0)
+        return taken_by == (int64_t)object.kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
+
+    struct sql_query query =
+        sql_start(run->writer, "UPDATE object SET namespace_id = ?, name = ?, history_newest = ?"
+                               " WHERE id = ? RETURNING version");
+    sql_int(&query, to);
+    sql_text(&query, change->to_name);
+    sql_int(&query, history_newest(run));
+    sql_int(&query, object.id);
+    change->version = sql_row(&query) ? sql_get_int(&query, 0) : 0;
+    sql_end(&query);
+    change->id = object.id;
+    return CHANGE_APPLIED;
+}
+
+static enum change_outcome nothing(struct change_run *run)
+{
+    (void)run;
+    return CHANGE_APPLIED;
+}
+
+enum change_outcome sqlite_change_apply(struct change_run *run)
+{
+    static enum change_outcome (*const functions[])(struct change_run *) = {
+        [CHANGE_WAREHOUSE_CREATE] = warehouse_create,
+        [CHANGE_WAREHOUSE_DROP] = warehouse_drop,
+        [CHANGE_NAMESPACE_CREATE] = namespace_create,
+        [CHANGE_NAMESPACE_DROP] = namespace_drop,
+        [CHANGE_NAMESPACE_PROPERTIES] = namespace_properties,
+        [CHANGE_OBJECT_CREATE] = object_create,
+        [CHANGE_OBJECT_UPDATE] = object_update,
+        [CHANGE_OBJECT_DROP] = object_drop,
+        [CHANGE_OBJECT_RENAME] = object_rename,
+        [CHANGE_NOTHING] = nothing,
+    };
+    size_t kind = (size_t)run->change->kind;
+    assert(kind < sizeof(functions) / sizeof(functions[0]));
+    run->history_before = 0;
+    return functions[kind](run);
+}
