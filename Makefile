@@ -49,6 +49,9 @@ OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o)
 LIBRARY   := $(OUT)/libfirn.a
 TESTS     := $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/contract/test_*.c))
 TEST_BINS := $(TESTS:%.c=$(OUT)/%)
+# Cases that the tests of several backends share.
+CASES     := $(sort $(wildcard tests/contract/*_cases.c))
+CASE_OBJECTS := $(CASES:%.c=$(OUT)/%.o)
 
 # What must be installed before the first compilation; empty when all is there.
 ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && command -v $(firstword $(CC))),)
@@ -91,9 +94,10 @@ $(OUT)/firn: $(OUT)/server/main.o $(LIBRARY)
 
 $(OUT)/tests/%: $(OUT)/tests/%.o $(LIBRARY)
 	@$(if $(V),,echo "  LINK  $@")
-	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(PACKAGE_LIBS) -lcmocka
 
-$(TESTS:%.c=$(OUT)/%.o): | $(PREPARE_TEST)
+$(filter $(OUT)/tests/contract/%,$(TEST_BINS)): $(CASE_OBJECTS)
+$(TESTS:%.c=$(OUT)/%.o) $(CASE_OBJECTS): | $(PREPARE_TEST)
 
 unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
 	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS)); do $$t >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
@@ -116,4 +120,4 @@ install: all ## install the program under DESTDIR and PREFIX
 clean: ## remove build/
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(TEST_BINS:=.d)
+-include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(CASE_OBJECTS:.o=.d)

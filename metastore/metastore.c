@@ -2,7 +2,7 @@
  *
  * A backend fills every slot. Arguments that no caller may give are asserted here once, so that
  * backends need not. */
-#include "metastore/metastore.h"
+#include "metastore/backend.h"
 
 #include <assert.h>
 #include <pthread.h>

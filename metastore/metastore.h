@@ -17,86 +17,8 @@
 #define METASTORE_METASTORE_H
 
 #include "base/arena.h"
-#include "base/digest.h"
 #include "base/error.h"
-#include "base/str.h"
-#include <stdint.h>
-
-/* ---- rows ------------------------------------------------------------------------------------ */
-
-/* The properties of a namespace that appears because one below it was created. */
-#define NAMESPACE_EMPTY_PROPERTIES "{}"
-
-enum object_kind { OBJECT_TABLE = 1, OBJECT_VIEW = 2, OBJECT_FUNCTION = 3 };
-
-struct warehouse_row {
-    int64_t id;
-    struct str name;
-    struct str location; /* canonical root, no trailing slash */
-    struct str options;  /* opaque */
-};
-
-struct namespace_row {
-    int64_t id;
-    struct str key;        /* levels joined by U+001F */
-    struct str properties; /* opaque */
-    int64_t version;       /* counts up with every change of the properties */
-};
-
-struct object_row {
-    int64_t id; /* never reused: a recreated name has another id */
-    enum object_kind kind;
-    int64_t warehouse_id;
-    struct str namespace_key;
-    struct str name;
-    struct str uuid;
-    struct str metadata_location;
-    struct str location; /* canonical place of the object's files: for the overlap test */
-    int64_t version;     /* counts up with every change of the pointer; 1 when created */
-};
-
-/* One row per mutation: the commit chain, the audit trail, and the answer to "did it land?". */
-struct history_row {
-    size_t change_index;  /* the change of this set it tells of */
-    const char *operation; /* operation id: "updateTable", "createNamespace", … */
-    struct str commit_id; /* uuid, unique */
-    struct str request_id, principal, client; /* who asked */
-    struct sha256 request_digest;
-    struct str detail; /* opaque: what the operation wants remembered, e.g. the new name */
-    int64_t time_ms;
-    /* filled by reads; on writing they are taken from the change */
-    int64_t sequence, object_id, version;
-    struct str namespace_key, name, uuid, parent_location, metadata_location;
-    int64_t warehouse_id;
-};
-
-struct idempotency_row {
-    struct str key;         /* as sent */
-    struct sha256 binding;  /* digest over principal, method, path and body */
-    int status;             /* of the answer */
-    struct str kind;        /* error kind name for an error answer, else empty */
-    struct str body;        /* small answers and error messages; empty when rebuilt */
-    struct str metadata_location; /* table answers: the document to rebuild it from */
-    int64_t warehouse_id;
-    int64_t created_ms, expires_ms;
-};
-
-struct job_row { /* durable work for the sweeper */
-    int64_t id;
-    struct str kind;    /* "purge-table", "remove-file", … */
-    struct str payload; /* opaque */
-    int64_t warehouse_id;
-    int64_t created_ms, not_before_ms;
-    int64_t attempts;
-};
-
-struct report_row { /* a metrics report, as received */
-    int64_t sequence;
-    int64_t warehouse_id;
-    struct str namespace_key, name;
-    struct str body;
-    int64_t time_ms;
-};
+#include "metastore/rows.h"
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -165,8 +87,8 @@ struct change_set {
 
     /* results, valid in done */
     enum change_outcome outcome;
-    size_t failed_change;  /* index, when the outcome tells of one change */
-    struct error error;    /* message and detail when UNAVAILABLE or UNKNOWN */
+    size_t failed_change;    /* index, when the outcome tells of one change */
+    struct error error;      /* message and detail when UNAVAILABLE or UNKNOWN */
     struct change_set *next; /* the backend's */
 };
 
@@ -191,42 +113,7 @@ struct object_name {
 
 struct metastore;
 
-struct metastore_backend {
-    const char *name;
-    void (*close)(struct metastore *store);
-    void (*submit)(struct metastore *store, struct change_set *set);
-    int (*warehouse_find)(struct metastore *store, struct str name, struct arena *arena,
-                          struct warehouse_row *out, bool *found, struct error *err);
-    int (*warehouse_list)(struct metastore *store, struct arena *arena, struct warehouse_row **out,
-                          size_t *count, struct error *err);
-    int (*namespace_find)(struct metastore *store, int64_t warehouse_id, struct str key,
-                          struct arena *arena, struct namespace_row *out, bool *found,
-                          struct error *err);
-    int (*namespace_list)(struct metastore *store, int64_t warehouse_id, struct str parent_key,
-                          const struct page_request *page, struct arena *arena,
-                          struct name_list *out, struct error *err);
-    int (*object_find)(struct metastore *store, const struct object_name *name, struct arena *arena,
-                       struct object_row *out, bool *found, struct error *err);
-    int (*object_list)(struct metastore *store, const struct object_name *in_namespace,
-                       const struct page_request *page, struct arena *arena, struct name_list *out,
-                       struct error *err);
-    int (*history_list)(struct metastore *store, const struct object_name *object,
-                        int64_t before_sequence, size_t limit, struct arena *arena,
-                        struct history_row **out, size_t *count, struct error *err);
-    int (*history_find)(struct metastore *store, int64_t object_id, const struct sha256 *digest,
-                        struct str principal, int64_t since_ms, struct arena *arena,
-                        struct history_row *out, bool *found, struct error *err);
-    int (*idempotency_find)(struct metastore *store, struct str key, int64_t now_ms,
-                            struct arena *arena, struct idempotency_row *out, bool *found,
-                            struct error *err);
-    int (*job_list)(struct metastore *store, int64_t now_ms, size_t limit, struct arena *arena,
-                    struct job_row **out, size_t *count, struct error *err);
-    int (*report_list)(struct metastore *store, const struct object_name *object,
-                       int64_t before_sequence, size_t limit, struct arena *arena,
-                       struct report_row **out, size_t *count, struct error *err);
-    int (*expire)(struct metastore *store, int64_t now_ms, struct error *err);
-    int (*health)(struct metastore *store, bool *writable, struct error *err);
-};
+struct metastore_backend; /* metastore/backend.h */
 
 struct metastore { /* first member of every backend's own struct */
     const struct metastore_backend *backend;
@@ -241,15 +128,13 @@ enum change_outcome metastore_apply(struct metastore *store, struct change_set *
 
 /* Reads answer from the newest durable state. A missing row is 0 with *found false; -1 is trouble
  * with the store itself: ERR_UNAVAILABLE, ERR_INTERNAL. */
-MUST_USE int metastore_warehouse_find(struct metastore *store, struct str name,
-                                      struct arena *arena, struct warehouse_row *out, bool *found,
-                                      struct error *err);
+MUST_USE int metastore_warehouse_find(struct metastore *store, struct str name, struct arena *arena,
+                                      struct warehouse_row *out, bool *found, struct error *err);
 MUST_USE int metastore_warehouse_list(struct metastore *store, struct arena *arena,
-                                      struct warehouse_row **out, size_t *count,
+                                      struct warehouse_row **out, size_t *count, struct error *err);
+MUST_USE int metastore_namespace_find(struct metastore *store, int64_t warehouse_id, struct str key,
+                                      struct arena *arena, struct namespace_row *out, bool *found,
                                       struct error *err);
-MUST_USE int metastore_namespace_find(struct metastore *store, int64_t warehouse_id,
-                                      struct str key, struct arena *arena,
-                                      struct namespace_row *out, bool *found, struct error *err);
 /* Direct children of parent_key ("" = top level), full keys, in byte order. */
 MUST_USE int metastore_namespace_list(struct metastore *store, int64_t warehouse_id,
                                       struct str parent_key, const struct page_request *page,

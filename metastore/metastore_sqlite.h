@@ -1,7 +1,8 @@
 /* The metastore in one SQLite file: one process owns it (a lock file beside it), one connection on
  * one thread writes and checkpoints, WAL, synchronous=FULL; readers are a pool of read-only
- * connections. A failed fsync or a corrupt page is fail-stop: the set that saw it is CHANGE_UNKNOWN,
- * all later ones CHANGE_UNAVAILABLE, and `fatal` is called so that the process ends (DESIGN 3). */
+ * connections. A failed fsync or a corrupt page is fail-stop: the set that saw it is
+ * CHANGE_UNKNOWN, all later ones CHANGE_UNAVAILABLE, and `fatal` is called so that the process ends
+ * (DESIGN 3). */
 #ifndef METASTORE_METASTORE_SQLITE_H
 #define METASTORE_METASTORE_SQLITE_H
 

@@ -4,7 +4,7 @@
  * when closed: SQLite 3.40.1 can corrupt a database whose journal two connections reset at once.
  * What a pragma was meant to set is read back: a store that is not WAL and FULL is not opened.
  * Out of memory ends the process, whichever call meets it. */
-#include "metastore/metastore_sqlite_private.h"
+#include "metastore/metastore_sqlite_connection.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -13,68 +13,11 @@
 #ifndef METASTORE_METASTORE_SQLITE_PRIVATE_H
 #define METASTORE_METASTORE_SQLITE_PRIVATE_H
 
+#include "metastore/backend.h"
 #include "metastore/metastore_sqlite.h"
+#include "metastore/metastore_sqlite_connection.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
-
-/* ---- connections ----------------------------------------------------------------------------- */
-
-#define STATEMENT_SLOTS 128 /* a power of two, well above the number of statements in this room */
-
-/* One thread at a time. The first error sticks: until it is taken (connection_take_error) every
- * query on the connection does nothing and finds nothing, so that code reads straight on and asks
- * once at the end. Running out of memory is fatal here already. */
-struct sqlite_connection {
-    sqlite3 *handle;
-    int rc;           /* extended code of the first error, or SQLITE_OK */
-    int system_errno; /* of the system call behind it, 0 when unknown */
-    char text[256];   /* what SQLite says about it */
-    struct {
-        const char *sql; /* the address is the key: statements are literals */
-        sqlite3_stmt *stmt;
-    } statements[STATEMENT_SLOTS];
-    struct sqlite_connection *next; /* in the pool */
-};
-
-enum connection_use { CONNECTION_WRITES, CONNECTION_READS };
-
-MUST_USE int connection_open(const char *path, enum connection_use use,
-                             struct sqlite_connection **out, struct error *err);
-/* Without checkpointing when `keep_wal`. NULL is allowed. */
-void connection_close(struct sqlite_connection *connection, bool keep_wal);
-
-/* Runs text that is used once: pragmas, the schema. */
-void connection_exec(struct sqlite_connection *connection, const char *sql);
-/* Notes an error that SQLite did not report itself (failpoints). */
-void connection_fail(struct sqlite_connection *connection, int rc);
-
-struct sqlite_failure {
-    int rc; /* SQLITE_OK: none */
-    int system_errno;
-    char text[256];
-};
-struct sqlite_failure connection_take_error(struct sqlite_connection *connection);
-
-/* A run of one cached statement: start, give the parameters in order, ask for rows, end. Between
- * start and end the bound views and the columns got must not be kept. */
-struct sql_query {
-    struct sqlite_connection *connection;
-    sqlite3_stmt *stmt; /* NULL: the connection has failed */
-    int parameters;
-};
-
-struct sql_query sql_start(struct sqlite_connection *connection, const char *sql);
-void sql_int(struct sql_query *query, int64_t value);
-void sql_text(struct sql_query *query, struct str text);          /* absent is empty */
-void sql_text_or_null(struct sql_query *query, struct str text);  /* absent is NULL */
-void sql_blob(struct sql_query *query, const void *bytes, size_t len);
-bool sql_row(struct sql_query *query); /* is there a next row? */
-int64_t sql_get_int(const struct sql_query *query, int column);
-struct str sql_get(const struct sql_query *query, int column); /* a view, until the next call */
-struct str sql_get_copy(const struct sql_query *query, int column, struct arena *arena);
-void sql_end(struct sql_query *query);
-void sql_run(struct sql_query *query); /* for statements without rows: steps and ends */
 
 /* ---- outcomes -------------------------------------------------------------------------------- */
 
@@ -216,12 +159,11 @@ int sqlite_namespace_find(struct metastore *base, int64_t warehouse_id, struct s
 int sqlite_namespace_list(struct metastore *base, int64_t warehouse_id, struct str parent_key,
                           const struct page_request *page, struct arena *arena,
                           struct name_list *out, struct error *err);
-int sqlite_object_find(struct metastore *base, const struct object_name *name,
-                       struct arena *arena, struct object_row *out, bool *found,
-                       struct error *err);
+int sqlite_object_find(struct metastore *base, const struct object_name *name, struct arena *arena,
+                       struct object_row *out, bool *found, struct error *err);
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
-                       const struct page_request *page, struct arena *arena,
-                       struct name_list *out, struct error *err);
+                       const struct page_request *page, struct arena *arena, struct name_list *out,
+                       struct error *err);
 int sqlite_history_list(struct metastore *base, const struct object_name *object,
                         int64_t before_sequence, size_t limit, struct arena *arena,
                         struct history_row **out, size_t *count, struct error *err);

@@ -443,6 +443,7 @@ enum change_outcome sqlite_task_run(struct sqlite_store *store, struct sqlite_ta
 {
     (void)pthread_mutex_init(&task->mutex, NULL);
     (void)pthread_cond_init(&task->changed, NULL);
+    task->finished = false; /* a task may be run again */
     task->set = (struct change_set){.done = task_done, .arg = task};
     sqlite_submit(&store->base, &task->set);
     lock(&task->mutex);

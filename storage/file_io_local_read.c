@@ -50,7 +50,7 @@ int local_read(struct file_io *base, struct str location, size_t bytes_max, stru
     struct local_path path;
     int result = local_path_parse(io, location, arena, &path, err);
     if (result == 0) {
-        int fd = local_open_beneath(io, path.relative, O_RDONLY | O_NONBLOCK);
+        int fd = local_open_beneath(io, path.relative, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd >= 0) {
             result = read_open_file(fd, &path, bytes_max, out, err);
             local_close_fd(fd);

@@ -1,0 +1,84 @@
+/* The rows of the metastore, as callers see them. Texts are views: the caller's when written, in
+ * the caller's arena when read. "Opaque" is what only the layers above understand. */
+#ifndef METASTORE_ROWS_H
+#define METASTORE_ROWS_H
+
+#include "base/digest.h"
+#include "base/str.h"
+#include <stdint.h>
+
+/* The properties of a namespace that appears because one below it was created. */
+#define NAMESPACE_EMPTY_PROPERTIES "{}"
+
+enum object_kind { OBJECT_TABLE = 1, OBJECT_VIEW = 2, OBJECT_FUNCTION = 3 };
+
+struct warehouse_row {
+    int64_t id;
+    struct str name;
+    struct str location; /* canonical root, no trailing slash */
+    struct str options;  /* opaque */
+};
+
+struct namespace_row {
+    int64_t id;
+    struct str key;        /* levels joined by U+001F */
+    struct str properties; /* opaque */
+    int64_t version;       /* counts up with every change of the properties */
+};
+
+struct object_row {
+    int64_t id; /* never reused: a recreated name has another id */
+    enum object_kind kind;
+    int64_t warehouse_id;
+    struct str namespace_key;
+    struct str name;
+    struct str uuid;
+    struct str metadata_location;
+    struct str location; /* canonical place of the object's files: for the overlap test */
+    int64_t version;     /* counts up with every change of the pointer; 1 when created */
+};
+
+/* One row per mutation: the commit chain, the audit trail, and the answer to "did it land?". */
+struct history_row {
+    size_t change_index;   /* the change of this set it tells of */
+    const char *operation; /* operation id: "updateTable", "createNamespace", … */
+    struct str commit_id;  /* uuid, unique */
+    struct str request_id, principal, client; /* who asked */
+    struct sha256 request_digest;
+    struct str detail; /* opaque: what the operation wants remembered, e.g. the new name */
+    int64_t time_ms;
+    /* filled by reads; on writing they are taken from the change */
+    int64_t sequence, object_id, version;
+    struct str namespace_key, name, uuid, parent_location, metadata_location;
+    int64_t warehouse_id;
+};
+
+struct idempotency_row {
+    struct str key;               /* as sent */
+    struct sha256 binding;        /* digest over principal, method, path and body */
+    int status;                   /* of the answer */
+    struct str kind;              /* error kind name for an error answer, else empty */
+    struct str body;              /* small answers and error messages; empty when rebuilt */
+    struct str metadata_location; /* table answers: the document to rebuild it from */
+    int64_t warehouse_id;
+    int64_t created_ms, expires_ms;
+};
+
+struct job_row { /* durable work for the sweeper */
+    int64_t id;
+    struct str kind;    /* "purge-table", "remove-file", … */
+    struct str payload; /* opaque */
+    int64_t warehouse_id;
+    int64_t created_ms, not_before_ms;
+    int64_t attempts;
+};
+
+struct report_row { /* a metrics report, as received */
+    int64_t sequence;
+    int64_t warehouse_id;
+    struct str namespace_key, name;
+    struct str body;
+    int64_t time_ms;
+};
+
+#endif
