@@ -74,6 +74,7 @@ struct http_loop {
     _Atomic bool stop_listening, stop;
     sem_t listening_stopped;
     struct http_connection *connections;
+    bool run_again; /* a connection was closed, see http_reaper.c */
     struct exchange *free_exchanges;
     size_t free_count, open_count, suspended_count;
     struct http_linger *lingers;

@@ -76,6 +76,9 @@ static void connection_close(struct http_loop *loop, void **out)
     else
         loop->connections = c->next;
     free(c);
+    /* At its limit of connections or descriptors the library stops to accept. It starts again at
+     * the beginning of its next run, and nothing else would wake the loop for that. */
+    loop->run_again = true;
     metric_add(METRIC_CONNECTIONS, -1);
     *out = NULL;
 }

@@ -71,7 +71,7 @@ static void resume_completed(struct http_loop *loop)
 static int wait_ms(struct http_loop *loop)
 {
     MHD_UNSIGNED_LONG_LONG library_ms;
-    if (atomic_load(&loop->completed) != NULL)
+    if (atomic_load(&loop->completed) != NULL || loop->run_again)
         return 0;
     int64_t ms = MHD_get_timeout(loop->daemon, &library_ms) == MHD_YES ? (int64_t)library_ms : -1;
     if (ms == 0)
@@ -118,6 +118,7 @@ static void *run_loop(void *arg)
         else
             loop->now_us = clock_monotonic_us(&clock_system);
         resume_completed(loop);
+        loop->run_again = false;
         MHD_run(loop->daemon);
         http_reap(loop);
         if (loop->listen_fd >= 0 && atomic_load(&loop->stop_listening))

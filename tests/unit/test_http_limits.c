@@ -317,8 +317,9 @@ static void clients_that_do_not_read_are_cut(void **state)
     wait_for_count(&fixture.released, 1);
     fd = client_open();
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    const char *request = "GET /bytes/900 HTTP/1.1\r\n" HOST "\r\n";
     for (int i = 0; i < 20000; i++) /* pipelined, never read */
-        if (!client_try_send(fd, "GET /bytes/900 HTTP/1.1\r\n" HOST "\r\n", 46))
+        if (!client_try_send(fd, request, strlen(request)))
             break;
     for (int i = 0; i < 500 && metric_value(METRIC_CONNECTIONS) > 0; i++)
         pause_ms(10);
