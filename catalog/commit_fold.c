@@ -50,15 +50,16 @@ static bool same_request(const struct caller *a, const struct caller *b)
            str_equal(a->principal, b->principal);
 }
 
-/* Is this conflict only the echo of the same request, sent again because its answer was lost? The
- * digest covers the snapshot ids, so nobody else's commit can look like it. */
+/* Is this refusal only the echo of the same request, sent again because its answer was lost? The
+ * digest covers the snapshot ids, so nobody else's commit can look like it. Any refusal may be one:
+ * a guarded commit meets its own snapshot as a conflict, an unguarded one as a duplicate id (400),
+ * and after either the client would delete files that are live. */
 static bool is_repeat(const struct lane_work *work, const struct commit_item *item,
                       const struct fold_inputs *inputs)
 {
     const struct caller *caller = item->request->caller;
 
-    if (!inputs->ports->implicit_idempotency || item->err.kind != ERR_COMMIT_FAILED ||
-        !item->change->commit.adds_snapshot) {
+    if (!inputs->ports->implicit_idempotency || !item->change->commit.adds_snapshot) {
         return false;
     }
     for (const struct commit_item *i = work->items; i != item; i = i->next) {
@@ -104,16 +105,10 @@ static int fold_item(struct lane_work *work, struct commit_item *item, const cha
     if (check_name(work, item, inputs->arena) != 0) {
         return fail(item), 0;
     }
-    if (table_commit_check(&item->change->commit, base, &item->err) != 0) {
-        if (is_repeat(work, item, inputs)) {
-            item->state = ITEM_REPEATED;
-            return 0;
-        }
-        return fail(item), 0;
-    }
     inputs->ports->uuid(inputs->ports->arg, table_uuid);
     struct commit_inputs commit_inputs = {inputs->now_ms, table_uuid};
-    if (table_commit_apply(&item->change->commit, base, &commit_inputs, inputs->arena, &next,
+    if (table_commit_check(&item->change->commit, base, &item->err) != 0 ||
+        table_commit_apply(&item->change->commit, base, &commit_inputs, inputs->arena, &next,
                            &changed, &item->err) != 0) {
         if (is_repeat(work, item, inputs)) {
             item->state = ITEM_REPEATED;

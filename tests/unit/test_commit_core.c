@@ -10,10 +10,12 @@
  *     by a sibling, or of an unknown outcome;
  *   - a transaction is in the history of all its tables or of none;
  *   - the pointer only ever names a file that was written. */
+#include "base/log.h"
 #include "base/raw_json.h"
 #include "catalog/commit_core.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@
 #define TASKS_MAX 256
 #define HISTORY_MAX 512
 #define FILES_MAX 4096
+#define TAKEN "file:///w/taken"
 
 struct sim_history {
     struct sha256 digest;
@@ -46,6 +49,7 @@ struct sim_request {
     size_t tables[2];
     int64_t snapshot_id;
     bool answered;
+    bool moves; /* asks for a place that is taken */
 };
 
 struct sim_task {
@@ -205,6 +209,9 @@ static enum change_outcome judge(struct sim *sim, const struct change_set *set)
         if (c->kind == CHANGE_OBJECT_UPDATE && table->version == NULL) {
             return CHANGE_MISSING;
         }
+        if (str_equal(c->location, STR(TAKEN))) {
+            return CHANGE_LOCATION_TAKEN;
+        }
         if (c->kind == CHANGE_OBJECT_UPDATE &&
             (c->expect_id != table->id || c->expect_version != table->row_version ||
              !str_equal(c->expect_metadata_location, table->version->row.metadata_location))) {
@@ -270,6 +277,23 @@ static void drop_some_table(struct sim *sim)
     table->version = NULL;
 }
 
+/* Another node commits: the row moves on under everybody who built on the old one. */
+static void swing_some_pointer(struct sim *sim)
+{
+    struct sim_table *table = &sim->tables[roll(sim) % TABLES];
+
+    if (table->version == NULL) {
+        return;
+    }
+    struct object_row row = table->version->row;
+    row.version = ++table->row_version;
+    row.metadata_location =
+        arena_printf(sim->arena, "file:///w/elsewhere-%lld", (long long)table->row_version);
+    struct table_version *next = table_version_build(&table->version->metadata, &row);
+    table_version_unref(table->version);
+    table->version = next;
+}
+
 /* ---- clients --------------------------------------------------------------------------------- */
 
 static void answered(struct commit_request *request)
@@ -322,9 +346,23 @@ static struct str body_create(struct sim *sim, size_t table)
         uuid, table);
 }
 
-static struct str request_body(struct sim *sim, const struct sim_request *r, size_t table)
+/* Moves the table to a place that the metastore will refuse. */
+static struct str body_move(struct sim *sim, const struct sim_request *r)
+{
+    return arena_printf(sim->arena,
+                        "{\"updates\":[{\"action\":\"set-location\",\"location\":\"" TAKEN
+                        "\"},{\"action\":\"set-properties\",\"updates\":{\"n\":\"%lld\"}}]}",
+                        (long long)r->snapshot_id);
+}
+
+static struct str request_body(struct sim *sim, struct sim_request *r, size_t table)
 {
     const struct table_version *version = sim->tables[table].version;
+
+    if (version != NULL && chance(sim, 8)) {
+        r->moves = true;
+        return body_move(sim, r);
+    }
 
     if (version == NULL && chance(sim, 80)) {
         return body_create(sim, table);
@@ -339,6 +377,7 @@ static void fill_request(struct sim *sim, struct sim_request *r)
     static const char *const names[TABLES] = {"t0", "t1", "t2"};
     struct str bodies[2];
 
+    r->moves = false;
     r->caller.principal = STR("p");
     r->caller.operation = "updateTable";
     r->snapshot_id = 1000 + (int64_t)sim->request_count;
@@ -427,10 +466,15 @@ static void check_request(struct sim *sim, const struct sim_request *r)
     assert_true(r->answered);
     check_history(sim, r, &all, &any, &unknown);
     assert_true(all == any); /* a transaction is whole */
+    if (!sim->faults && any && r->changes[0].commit.adds_snapshot) {
+        assert_int_equal(r->request.result, 0); /* the echo of a success is a success */
+    }
     if (r->request.result == 0) {
         assert_true(all);
     } else {
         assert_true(r->request.err.kind != ERR_INTERNAL);
+        /* Only who asked for the taken place hears of it. */
+        assert_true(r->request.err.kind != ERR_ILLEGAL_ARGUMENT || r->moves);
         assert_true(!any || unknown || has_successful_sibling(sim, r));
     }
     if (r->request.result == 0 && r->request.version != NULL &&
@@ -457,6 +501,8 @@ static void step(struct sim *sim)
         send_request(sim);
     } else if (sim->faults && chance(sim, 30)) {
         drop_some_table(sim);
+    } else if (sim->faults && chance(sim, 50)) {
+        swing_some_pointer(sim);
     }
 }
 
@@ -523,6 +569,22 @@ static size_t run_seed(uint64_t seed, bool faults)
     return committed;
 }
 
+static uint64_t running_seed;
+
+static void tell_seed(int signal_number)
+{
+    fprintf(stderr, "FIRN_SIM_SEED=%llu\n", (unsigned long long)running_seed);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+static int say_seed_on_failure(void **state)
+{
+    (void)state;
+    fprintf(stderr, "last seed %llu\n", (unsigned long long)running_seed);
+    return 0;
+}
+
 static void run_seeds(bool faults, uint64_t count)
 {
     const char *one = getenv("FIRN_SIM_SEED");
@@ -531,10 +593,9 @@ static void run_seeds(bool faults, uint64_t count)
     size_t committed = 0;
 
     for (uint64_t seed = first; seed <= last; seed++) {
-        fprintf(stderr, "\rseed %llu", (unsigned long long)seed);
+        running_seed = seed;
         committed += run_seed(seed, faults);
     }
-    fprintf(stderr, "\n");
     assert_true(committed > (last - first + 1) * REQUESTS / 10); /* else it proved nothing */
 }
 
@@ -553,8 +614,10 @@ static void with_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_faults),
-        cmocka_unit_test(with_faults),
+        cmocka_unit_test_teardown(without_faults, say_seed_on_failure),
+        cmocka_unit_test_teardown(with_faults, say_seed_on_failure),
     };
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    signal(SIGABRT, tell_seed);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
