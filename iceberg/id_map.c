@@ -45,6 +45,7 @@ static void grow(struct id_map *map)
 {
     struct id_map larger;
     id_map_init(&larger, map->arena, map->capacity);
+    larger.seed = map->seed; /* hashes of texts that callers hold stay right */
     for (size_t i = 0; i < map->capacity; i++)
         if (map->slots[i].used)
             id_map_put(&larger, map->slots[i].key, map->slots[i].value);
