@@ -1,0 +1,252 @@
+/* Commits as data: every folder of tests/data/commit is a case (see the README.md there). Adding one
+ * needs no C. Besides what the case says, every result must survive a round trip through its text,
+ * and every base must be unharmed afterwards. */
+#include "tests/unit/iceberg_fixture.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/limits.h"
+#include "base/raw_json.h"
+#include "iceberg/table_commit.h"
+
+#define FOLDER "tests/data/commit"
+#define NOW_MS 1700000100000
+#define NEW_UUID "11111111-2222-4333-8444-555555555555"
+#define BASE_FILE                                                                                  \
+    "s3://bucket/ns/t/metadata/00003-4ab24c3a-4d5e-4d3b-8a5e-3a7a3f2c1d00.metadata.json"
+#define CASES_MAX 4096
+
+struct outcome {
+    int result;
+    bool changed;
+    struct error err;
+    struct str document; /* when result is 0 */
+};
+
+/* STR_NONE when there is no such file. */
+static struct str read_text(struct arena *arena, const char *folder, const char *name)
+{
+    struct str path = arena_printf(arena, "%s/%s", folder, name);
+    FILE *file = fopen(path.ptr, "rb");
+    if (file == NULL)
+        return STR_NONE;
+    struct buf buf = BUF_INIT(METADATA_FILE_BYTES_MAX);
+    char block[4096];
+    for (size_t n; (n = fread(block, 1, sizeof(block), file)) > 0;)
+        buf_add(&buf, str_from(block, n));
+    fclose(file);
+    struct str text = arena_str(arena, buf_str(&buf));
+    buf_free(&buf);
+    return text;
+}
+
+static json_t *load(struct arena *arena, const char *what, struct str text)
+{
+    json_error_t error;
+    json_t *json = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, &error);
+    if (json == NULL)
+        fail_msg("%s: %s", what, error.text);
+    arena_defer(arena, drop_json, json);
+    return json;
+}
+
+/* base.json is a document, or the name of one in bases/. */
+static struct str read_base(struct arena *arena, const char *folder)
+{
+    struct str text = read_text(arena, folder, "base.json");
+    if (text.ptr == NULL || text.ptr[0] != '"')
+        return text;
+    const char *name = json_string_value(load(arena, "base.json", text));
+    struct str shared =
+        read_text(arena, FOLDER "/bases", arena_printf(arena, "%s.json", name).ptr);
+    if (shared.ptr == NULL)
+        fail_msg("no base named %s", name);
+    return shared;
+}
+
+static struct str publish(struct arena *arena, const struct table_metadata *metadata,
+                          struct table_metadata *published)
+{
+    struct buf out = BUF_INIT(METADATA_FILE_BYTES_MAX);
+    table_metadata_publish(metadata, arena, &out, published);
+    assert_false(out.overflowed);
+    struct str text = str_from(out.ptr, out.len);
+    arena_defer(arena, free, buf_take(&out));
+    return text;
+}
+
+static int parse_commit(struct arena *arena, struct str text, struct table_commit *commit,
+                        struct error *err)
+{
+    struct str body;
+    if (raw_json_check(text, &body, err) != 0)
+        fail_msg("commit.json: %s", err->message);
+    return table_commit_parse(body, arena, commit, err);
+}
+
+static void run_commit(struct arena *arena, struct str commit_text,
+                       const struct table_metadata *base, struct outcome *out)
+{
+    struct table_commit commit;
+    struct table_metadata next, published;
+    struct commit_inputs inputs = {NOW_MS, NEW_UUID};
+    out->result = -1;
+    if (parse_commit(arena, commit_text, &commit, &out->err) != 0)
+        return;
+    if (table_commit_check(&commit, base, &out->err) != 0)
+        return;
+    if (table_commit_apply(&commit, base, &inputs, arena, &next, &out->changed, &out->err) != 0)
+        return;
+    if (base != NULL && out->changed)
+        table_metadata_log_append(&next, STR(BASE_FILE), base->last_updated_ms, arena);
+    out->result = 0;
+    out->document = publish(arena, &next, &published);
+}
+
+static void expect_equal(struct arena *arena, struct str got, const json_t *want)
+{
+    const json_t *document = load(arena, "the result", got);
+    if (json_equal(document, want))
+        return;
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)want, name, value)
+    {
+        if (!json_equal(json_object_get(document, name), value))
+            fail_msg("%s\ngot  %s\nwant %s", name,
+                     json_dumps(json_object_get(document, name), JSON_ENCODE_ANY),
+                     json_dumps(value, JSON_ENCODE_ANY));
+    }
+    json_object_foreach((json_t *)document, name, value)
+    {
+        if (json_object_get(want, name) == NULL)
+            fail_msg("unexpected %s: %s", name, json_dumps(value, JSON_ENCODE_ANY));
+    }
+}
+
+/* The base with last-updated-ms and the metadata log as every commit leaves them, and `changes`. */
+static json_t *changed_base(struct arena *arena, struct str base_text, json_t *changes)
+{
+    json_t *want = json_deep_copy(load(arena, "base.json", base_text));
+    arena_defer(arena, drop_json, want);
+    json_int_t updated_ms = json_integer_value(json_object_get(want, "last-updated-ms"));
+    json_t *log = json_object_get(want, "metadata-log");
+    json_array_append_new(
+        log, json_pack("{s:I,s:s}", "timestamp-ms", updated_ms, "metadata-file", BASE_FILE));
+    json_object_set_new(want, "last-updated-ms",
+                        json_integer(updated_ms > NOW_MS ? updated_ms : NOW_MS));
+    const char *name;
+    json_t *value;
+    json_object_foreach(changes, name, value)
+    {
+        if (json_is_null(value))
+            json_object_del(want, name);
+        else
+            json_object_set(want, name, value);
+    }
+    return want;
+}
+
+static void expect_result(struct arena *arena, const char *folder, struct str base_text,
+                          const struct outcome *got)
+{
+    if (got->result != 0)
+        fail_msg("refused: %s: %s", error_name(got->err.kind), got->err.message);
+    struct str expected = read_text(arena, folder, "expected.json");
+    if (expected.ptr != NULL) {
+        expect_equal(arena, got->document, load(arena, "expected.json", expected));
+        return;
+    }
+    struct str text = read_text(arena, folder, "changes.json");
+    if (text.ptr == NULL)
+        fail_msg("no expected.json, changes.json or error.json");
+    json_t *changes = load(arena, "changes.json", text);
+    assert_int_equal(got->changed, !json_is_null(changes));
+    if (json_is_null(changes))
+        expect_equal(arena, got->document, load(arena, "base.json", base_text));
+    else
+        expect_equal(arena, got->document, changed_base(arena, base_text, changes));
+}
+
+static void expect_failure(struct arena *arena, struct str error_text, const struct outcome *got)
+{
+    json_t *want = load(arena, "error.json", error_text);
+    const char *kind = json_string_value(json_object_get(want, "kind"));
+    const char *message = json_string_value(json_object_get(want, "message"));
+    if (got->result == 0)
+        fail_msg("accepted: %.*s", STR_ARG(got->document));
+    if (strcmp(error_name(got->err.kind), kind) != 0 ||
+        !str_starts_with(str_cstr(got->err.message), str_cstr(message)))
+        fail_msg("got %s: %s\nwant %s: %s", error_name(got->err.kind), got->err.message, kind,
+                 message);
+    assert_int_equal(error_status(got->err.kind),
+                     json_integer_value(json_object_get(want, "status")));
+}
+
+/* What was published can be read, and is published again byte for byte. */
+static void expect_round_trip(struct arena *arena, struct str document)
+{
+    struct table_metadata parsed, published;
+    struct error err;
+    if (table_metadata_parse(document, arena, &parsed, &err) != 0)
+        fail_msg("the result cannot be read: %s\n%.*s", err.message, STR_ARG(document));
+    struct str again = publish(arena, &parsed, &published);
+    assert_true(str_equal(again, document));
+}
+
+static void run_case(void **state)
+{
+    struct arena *arena = arena_new();
+    const char *folder = *state;
+    struct table_metadata base, unused;
+    struct error err;
+    struct outcome got = {0};
+    struct str base_text = read_base(arena, folder);
+    if (base_text.ptr != NULL && table_metadata_parse(base_text, arena, &base, &err) != 0)
+        fail_msg("base.json: %s", err.message);
+    struct str before = base_text.ptr == NULL ? STR_NONE : publish(arena, &base, &unused);
+
+    run_commit(arena, read_text(arena, folder, "commit.json"),
+               base_text.ptr == NULL ? NULL : &base, &got);
+
+    struct str error_text = read_text(arena, folder, "error.json");
+    if (error_text.ptr != NULL)
+        expect_failure(arena, error_text, &got);
+    else
+        expect_result(arena, folder, base_text, &got);
+    if (got.result == 0)
+        expect_round_trip(arena, got.document);
+    if (base_text.ptr != NULL)
+        assert_true(str_equal(before, publish(arena, &base, &unused)));
+    arena_free(arena);
+}
+
+static int is_case(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && strcmp(entry->d_name, "bases") != 0 &&
+           strcmp(entry->d_name, "README.md") != 0;
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[CASES_MAX];
+    struct dirent **entries;
+    struct arena *arena = arena_new();
+    int count = scandir(FOLDER, &entries, is_case, alphasort);
+    if (count <= 0 || count > CASES_MAX) {
+        fprintf(stderr, "no cases in %s\n", FOLDER);
+        return 1;
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = arena_printf(arena, "%s", entries[i]->d_name).ptr;
+        const char *folder = arena_printf(arena, FOLDER "/%s", name).ptr;
+        tests[i] = (struct CMUnitTest){name, run_case, NULL, NULL, (void *)folder};
+        free(entries[i]);
+    }
+    free(entries);
+    int failed = _cmocka_run_group_tests("commits", tests, (size_t)count, NULL, NULL);
+    arena_free(arena);
+    return failed;
+}
