@@ -1,5 +1,6 @@
 /* Schemas, specs and orders between text and value. The only place of the metadata code that builds
- * a JSON tree: these texts are small, and their modules read trees. */
+ * a JSON tree: these texts are small, and their modules read trees. No value points into its tree.
+ */
 #include "iceberg/layout.h"
 
 #include <assert.h>
@@ -7,14 +8,7 @@
 
 #include "base/limits.h"
 
-static void release_tree(void *tree)
-{
-    json_decref(tree);
-}
-
-/* The tree lives as long as the arena: values may hold views of its strings. */
-static int load_tree(struct str text, const char *what, struct arena *arena, json_t **out,
-                     struct error *err)
+static int load_tree(struct str text, const char *what, json_t **out, struct error *err)
 {
     assert(text.len > 0);
     json_error_t reason;
@@ -23,7 +17,6 @@ static int load_tree(struct str text, const char *what, struct arena *arena, jso
         abort();
     if (*out == NULL)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse %s: %s", what, reason.text);
-    arena_defer(arena, release_tree, *out);
     return 0;
 }
 
@@ -38,33 +31,34 @@ static int check_id(int64_t id, const char *what, struct error *err)
 int layout_read_schema(struct str text, struct arena *arena, struct schema *out, struct error *err)
 {
     json_t *tree;
-    if (load_tree(text, "schema", arena, &tree, err) != 0 ||
-        schema_parse(tree, arena, out, err) != 0)
+    if (load_tree(text, "schema", &tree, err) != 0)
         return -1;
-    return check_id(out->schema_id, "schema", err);
+    int result = schema_parse(tree, arena, out, err);
+    json_decref(tree);
+    return result != 0 ? -1 : check_id(out->schema_id, "schema", err);
 }
 
 int layout_read_spec(struct str text, struct arena *arena, struct partition_spec *out,
                      struct error *err)
 {
     json_t *tree;
-    if (load_tree(text, "partition spec", arena, &tree, err) != 0)
+    if (load_tree(text, "partition spec", &tree, err) != 0)
         return -1;
     int result = json_is_array(tree) ? partition_spec_parse_fields(tree, arena, out, err)
                                      : partition_spec_parse(tree, arena, out, err);
-    if (result != 0)
-        return -1;
-    return check_id(out->spec_id, "partition spec", err);
+    json_decref(tree);
+    return result != 0 ? -1 : check_id(out->spec_id, "partition spec", err);
 }
 
 int layout_read_order(struct str text, struct arena *arena, struct sort_order *out,
                       struct error *err)
 {
     json_t *tree;
-    if (load_tree(text, "sort order", arena, &tree, err) != 0 ||
-        sort_order_parse(tree, arena, out, err) != 0)
+    if (load_tree(text, "sort order", &tree, err) != 0)
         return -1;
-    return check_id(out->order_id, "sort order", err);
+    int result = sort_order_parse(tree, arena, out, err);
+    json_decref(tree);
+    return result != 0 ? -1 : check_id(out->order_id, "sort order", err);
 }
 
 static struct metadata_element element_from(struct buf *buf, int64_t id, struct arena *arena)

@@ -122,7 +122,8 @@ int members_read_all(struct str object, const char *what, const struct member_sp
                      size_t spec_count, struct str *values, struct arena *arena,
                      struct unknown_members *unknown, struct error *err)
 {
-    assert(what != NULL && specs != NULL && values != NULL);
+    assert(what != NULL);
+    assert(spec_count == 0 || (specs != NULL && values != NULL));
     assert(unknown == NULL || arena != NULL);
     for (size_t i = 0; i < spec_count; i++)
         values[i] = STR_NONE;

@@ -11,8 +11,9 @@
 #include "iceberg/members.h"
 #include "iceberg/table_commit.h"
 
-#define LAST_ADDED (-1) /* "the one this commit added last", as an id in set-current-schema & co \
-                         */
+#define LAST_ADDED                                                                \
+    (-1) /* "the one this commit added last", as an id in set-current-schema & co \
+          */
 
 struct added_register {
     bool is_set;

@@ -17,16 +17,16 @@ static void *grown(struct commit_state *state, const void *array, size_t count, 
     return copy;
 }
 
-/* The id after the highest one; `first` when there are none that high. */
+/* The id after the highest one; `first` when there are none that high. Readers know 32 bits. */
 static int next_id(const struct metadata_list *list, int64_t first, int64_t *out, struct error *err)
 {
     *out = first;
-    for (size_t i = 0; i < list->count; i++) {
-        int64_t id = list->elements[i].id;
-        if (id >= *out && __builtin_add_overflow(id, 1, out))
-            return error_set(err, ERR_VALIDATION, "Cannot add: ids are used up at %lld",
-                             (long long)id);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        if (list->elements[i].id >= *out)
+            *out = list->elements[i].id + 1;
+    if (*out > INT32_MAX)
+        return error_set(err, ERR_VALIDATION, "Cannot add: ids are used up at %lld",
+                         (long long)*out - 1);
     return 0;
 }
 

@@ -1,6 +1,6 @@
-/* Commits as data: every folder of tests/data/commit is a case (see the README.md there). Adding one
- * needs no C. Besides what the case says, every result must survive a round trip through its text,
- * and every base must be unharmed afterwards. */
+/* Commits as data: every folder of tests/data/commit is a case (see the README.md there), so that
+ * adding one needs no C. Besides what the case says, every result must survive a round trip through
+ * its text, and every base must be unharmed afterwards. */
 #include "tests/unit/iceberg_fixture.h"
 
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #define FOLDER "tests/data/commit"
 #define NOW_MS 1700000100000
 #define NEW_UUID "11111111-2222-4333-8444-555555555555"
-#define BASE_FILE                                                                                  \
+#define BASE_FILE \
     "s3://bucket/ns/t/metadata/00003-4ab24c3a-4d5e-4d3b-8a5e-3a7a3f2c1d00.metadata.json"
 #define CASES_MAX 4096
 
@@ -59,8 +59,7 @@ static struct str read_base(struct arena *arena, const char *folder)
     if (text.ptr == NULL || text.ptr[0] != '"')
         return text;
     const char *name = json_string_value(load(arena, "base.json", text));
-    struct str shared =
-        read_text(arena, FOLDER "/bases", arena_printf(arena, "%s.json", name).ptr);
+    struct str shared = read_text(arena, FOLDER "/bases", arena_printf(arena, "%s.json", name).ptr);
     if (shared.ptr == NULL)
         fail_msg("no base named %s", name);
     return shared;
@@ -208,8 +207,8 @@ static void run_case(void **state)
         fail_msg("base.json: %s", err.message);
     struct str before = base_text.ptr == NULL ? STR_NONE : publish(arena, &base, &unused);
 
-    run_commit(arena, read_text(arena, folder, "commit.json"),
-               base_text.ptr == NULL ? NULL : &base, &got);
+    run_commit(arena, read_text(arena, folder, "commit.json"), base_text.ptr == NULL ? NULL : &base,
+               &got);
 
     struct str error_text = read_text(arena, folder, "error.json");
     if (error_text.ptr != NULL)
