@@ -63,7 +63,7 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help unit programs asan ubsan tsan lint format install prepare prepare-test clean
+.PHONY: all help run unit programs asan ubsan tsan lint format install prepare prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -98,6 +98,9 @@ $(OUT)/tests/%: $(OUT)/tests/%.o $(LIBRARY)
 
 $(filter $(OUT)/tests/contract/%,$(TEST_BINS)): $(CASE_OBJECTS)
 $(TESTS:%.c=$(OUT)/%.o) $(CASE_OBJECTS): | $(PREPARE_TEST)
+
+run: all ## build, start the catalog on 127.0.0.1:8181, show how to use it
+	$(Q)tools/run
 
 unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
 	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS)); do $$t >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
