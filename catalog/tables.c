@@ -11,6 +11,7 @@
 
 #include "base/failpoint.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/metric.h"
 
 #include <assert.h>
@@ -303,6 +304,21 @@ static void submit_to_catalog(void *catalog, struct catalog_change *change)
     catalog_submit(catalog, change);
 }
 
+/* Some engines (DuckDB) write into a table's directories without making them. */
+static void make_directories(const struct new_table *new)
+{
+    static const char *const names[] = {"metadata", "data"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct error err = {0};
+        struct str directory =
+            location_join(new->arena, new->version->metadata.location, str_cstr(names[i]));
+        if (file_io_make_directory(new->warehouse->io, directory, &err) != 0) {
+            log_warn("cannot make a table's directory: %s: %s", err.message, err.detail);
+        }
+    }
+}
+
 static int store_first_version(struct new_table *new, struct error *err)
 {
     const struct table_version *version = new->version;
@@ -357,6 +373,9 @@ int catalog_table_create(struct catalog *catalog, struct warehouse *warehouse,
     }
     if (rc == 0 && !create->stage_create) {
         rc = store_first_version(&new, err);
+    }
+    if (rc == 0) {
+        make_directories(&new);
     }
     return finish(&new, rc, out);
 }

@@ -60,6 +60,13 @@ int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, 
     return counted(backend_of(io)->list(io, directory, fn, arg, err), err);
 }
 
+int file_io_make_directory(struct file_io *io, struct str location, struct error *err)
+{
+    if (backend_of(io)->make_directory == NULL)
+        return 0;
+    return counted(backend_of(io)->make_directory(io, location, err), err);
+}
+
 void file_io_close(struct file_io *io)
 {
     backend_of(io)->close(io);

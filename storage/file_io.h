@@ -33,6 +33,8 @@ struct file_io_backend {
     int (*remove)(struct file_io *io, struct str location, struct error *err);
     int (*list)(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
                 struct error *err);
+    /* MAY be NULL: the store has no directories. */
+    int (*make_directory)(struct file_io *io, struct str location, struct error *err);
     void (*close)(struct file_io *io);
 };
 
@@ -61,6 +63,10 @@ MUST_USE int file_io_remove(struct file_io *io, struct str location, struct erro
 /* Every regular file below the directory, any order. A missing directory is empty. */
 MUST_USE int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
                           struct error *err);
+
+/* Makes the directory and those above it, where the store has such a thing; one that exists is
+ * success. For clients that write into a directory without making it. */
+MUST_USE int file_io_make_directory(struct file_io *io, struct str location, struct error *err);
 
 void file_io_close(struct file_io *io);
 

@@ -144,6 +144,7 @@ static const struct file_io_backend local_backend = {
     .write_new = local_write_new,
     .exists = local_exists,
     .remove = local_remove,
+    .make_directory = local_make_directory,
     .list = local_list,
     .close = local_close,
 };

@@ -85,6 +85,7 @@ int local_exists(struct file_io *base, struct str location, bool *out, struct er
 int local_list(struct file_io *base, struct str directory, file_io_list_fn *fn, void *arg,
                struct error *err);
 int local_write_new(struct file_io *base, struct str location, struct str body, struct error *err);
+int local_make_directory(struct file_io *base, struct str location, struct error *err);
 int local_remove(struct file_io *base, struct str location, struct error *err);
 
 #endif

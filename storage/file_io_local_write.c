@@ -171,6 +171,25 @@ int local_write_new(struct file_io *base, struct str location, struct str body, 
     return result;
 }
 
+/* ---- directories for others ------------------------------------------------------------------ */
+
+int local_make_directory(struct file_io *base, struct str location, struct error *err)
+{
+    struct file_io_local *io = local_of(base);
+    struct arena *arena = arena_new();
+    struct local_path path;
+    int result = local_path_parse(io, location, arena, &path, err);
+    if (result == 0) {
+        int directory = local_make_directories(io->root_fd, path.relative, arena);
+        if (directory >= 0)
+            local_close_fd(directory);
+        else
+            result = write_failed(err, &path, errno);
+    }
+    arena_free(arena);
+    return result;
+}
+
 /* ---- removing -------------------------------------------------------------------------------- */
 
 static int remove_from(int directory, const struct local_path *path, struct error *err)

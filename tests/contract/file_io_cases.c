@@ -196,6 +196,20 @@ static void refuses(struct fixture *f, struct str location, enum error_kind kind
     buf_free(&buf);
 }
 
+static void directories_are_made_for_others(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    bool there = true;
+    assert_int_equal(file_io_make_directory(f->io, at(f, "a/b/data"), &err), 0);
+    assert_int_equal(file_io_make_directory(f->io, at(f, "a/b/data"), &err), 0);
+    assert_int_equal(file_io_exists(f->io, at(f, "a/b/data"), &there, &err), 0);
+    assert_false(there); /* a directory is no file */
+    assert_int_equal(write_text(f, "a/b/data/file", "x", &err), 0);
+    assert_int_equal(file_io_make_directory(f->io, STR("file:///elsewhere/x"), &err), -1);
+    assert_int_equal(err.kind, ERR_FORBIDDEN);
+}
+
 static void places_outside_are_forbidden(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +318,7 @@ int file_io_cases_run(const char *backend, const struct file_io_opener *opener)
         cmocka_unit_test_setup_teardown(removing_is_repeatable, begin, end),
         cmocka_unit_test_setup_teardown(large_files_are_whole, begin, end),
         cmocka_unit_test_setup_teardown(every_file_below_is_listed, begin, end),
+        cmocka_unit_test_setup_teardown(directories_are_made_for_others, begin, end),
         cmocka_unit_test_setup_teardown(places_outside_are_forbidden, begin, end),
         cmocka_unit_test_setup_teardown(hostile_locations_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(the_root_is_no_file, begin, end),
