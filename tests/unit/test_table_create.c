@@ -425,6 +425,93 @@ static void test_location(void **state)
                  &err, ERR_VALIDATION, "location");
 }
 
+/* --- every value of a request replaced by every kind of value --------------------------------- */
+
+struct walk {
+    struct arena *arena;
+    json_t *request;
+    int accepted, refused;
+};
+
+/* The request as it stands: refused in the words of a 400, or its metadata can be read back. */
+static void try_request(struct walk *walk)
+{
+    struct arena *arena = arena_new();
+    struct error err = {0};
+    struct table_create create;
+    struct table_metadata metadata, published, again;
+    struct buf buf = BUF_INIT(SIZE_MAX);
+
+    int result = table_create_parse(walk->request, arena, &create, &err);
+    if (result == 0)
+        result = table_create_build(&create, STR("/t"), UUID, NOW_MS, arena, &metadata, &err);
+    if (result != 0) {
+        assert_int_equal(error_status(err.kind), 400);
+        assert_true(err.message[0] != '\0' && str_is_utf8(str_cstr(err.message)));
+        walk->refused++;
+    } else {
+        table_metadata_publish(&metadata, arena, &buf, &published);
+        expect_success("again", table_metadata_parse(buf_str(&buf), arena, &again, &err), &err);
+        walk->accepted++;
+    }
+    buf_free(&buf);
+    arena_free(arena);
+}
+
+static const char *const replacements[] = {
+    "null", "true", "0",  "-1", "1.5",    "1099511627776",
+    "'x'",  "''",   "[]", "{}", "[null]", "{'type':1}",
+};
+
+static void replace_below(struct walk *walk, json_t *node);
+
+static void replace_member(struct walk *walk, json_t *object, const char *key)
+{
+    json_t *original = json_incref(json_object_get(object, key));
+
+    replace_below(walk, original);
+    for (size_t i = 0; i < COUNT(replacements); i++) {
+        json_object_set(object, key, parse_json(walk->arena, replacements[i]));
+        try_request(walk);
+    }
+    json_object_set_new(object, key, original);
+}
+
+static void replace_element(struct walk *walk, json_t *array, size_t index)
+{
+    json_t *original = json_incref(json_array_get(array, index));
+
+    replace_below(walk, original);
+    for (size_t i = 0; i < COUNT(replacements); i++) {
+        json_array_set(array, index, parse_json(walk->arena, replacements[i]));
+        try_request(walk);
+    }
+    json_array_set_new(array, index, original);
+}
+
+static void replace_below(struct walk *walk, json_t *node)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+
+    json_object_foreach_safe(node, next, key, member) replace_member(walk, node, key);
+    for (size_t i = 0; i < json_array_size(node); i++)
+        replace_element(walk, node, i);
+}
+
+static void test_every_value_replaced(void **state)
+{
+    const char *json = arena_printf(*state, full_request, 3).ptr;
+    struct walk walk = {*state, parse_json(*state, json), 0, 0};
+
+    try_request(&walk);
+    assert_int_equal(walk.accepted, 1);
+    replace_below(&walk, walk.request);
+    try_request(&walk); /* all is back in its place */
+    assert_true(walk.accepted > 50 && walk.refused > 900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +525,7 @@ int main(void)
         ARENA_TEST(test_build_accepted),
         ARENA_TEST(test_schema_refused),
         ARENA_TEST(test_location),
+        ARENA_TEST(test_every_value_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
