@@ -56,6 +56,7 @@ static void test_malformed(void **state)
         "{'type':'struct','fields':[],'schema-id':'0'}",
         "{'type':'struct','fields':[],'schema-id':0.0}",
         "{'type':'struct','fields':[],'schema-id':2147483648}",
+        "{'type':'struct','fields':[],'schema-id':-2147483649}",
         "{'type':'struct','fields':[],'schema-id':[]}",
         "{'type':'struct','fields':[],'identifier-field-ids':1}",
         "{'type':'struct','fields':[],'identifier-field-ids':{}}",
@@ -147,6 +148,10 @@ static void test_identifier_fields(void **state)
          "Cannot add field s.a as an identifier field: must not be nested in an optional field"},
         {"{'id':1,'name':'s','required':true,'type':{'type':'struct','fields':["
          "{'id':2,'name':'t','required':false,'type':{'type':'struct','fields':["
+         "{'id':9,'name':'a','required':true,'type':'int'}]}}]}}",
+         "Cannot add field s.t.a as an identifier field: must not be nested in an optional field"},
+        {"{'id':1,'name':'s','required':false,'type':{'type':'struct','fields':["
+         "{'id':2,'name':'t','required':true,'type':{'type':'struct','fields':["
          "{'id':9,'name':'a','required':true,'type':'int'}]}}]}}",
          "Cannot add field s.t.a as an identifier field: must not be nested in an optional field"},
         {"{'id':1,'name':'l','required':true,'type':{'type':'list','element-id':9,"
@@ -290,6 +295,15 @@ static void test_fresh_ids(void **state)
     assert_true(schema_translate_id(&schema, &fresh, 43, &id));
     assert_int_equal(id, 14);
     assert_false(schema_translate_id(&schema, &fresh, 44, &id));
+
+    /* Identifier ids stay ascending where numbering turns them round. */
+    struct schema turned =
+        parse_schema(arena, "{'type':'struct','identifier-field-ids':[10,20],'fields':["
+                            "{'id':20,'name':'a','required':true,'type':'int'},"
+                            "{'id':10,'name':'b','required':true,'type':'int'}]}");
+    schema_assign_fresh_ids(&turned, arena, &fresh, &last);
+    assert_int_equal(fresh.identifier_field_ids[0], 1);
+    assert_int_equal(fresh.identifier_field_ids[1], 2);
 
     struct schema empty = parse_schema(arena, "{'type':'struct','schema-id':3,'fields':[]}");
     schema_assign_fresh_ids(&empty, arena, &fresh, &last);

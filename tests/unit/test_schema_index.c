@@ -87,6 +87,14 @@ static void test_find_short_names(void **state)
     assert_true(schema_find_name(&schema, STR("props.v"), arena, &column));
     assert_int_equal(column.field->id, 33);
 
+    /* A struct that is a map's key is not left out. */
+    schema = parse_schema(
+        arena, SCHEMA("{'id':1,'name':'m','required':false,'type':{'type':'map','key-id':2,'key':{"
+                      "'type':'struct','fields':[" FIELD(3, "a") "]},'value-id':4,'value':'int',"
+                                                                 "'value-required':false}}"));
+    assert_true(schema_find_name(&schema, STR("m.key.a"), arena, &column));
+    assert_false(schema_find_name(&schema, STR("m.a"), arena, &column));
+
     /* A full name wins over a short one, whichever comes first. */
     schema = parse_schema(
         arena, SCHEMA("{'id':1,'name':'l','required':false,'type':{'type':'list','element-id':2,"
