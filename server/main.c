@@ -26,6 +26,7 @@
 
 #define EXIT_FAIL_STOP 70
 #define SIGNAL_FAIL_STOP SIGUSR2
+#define SIGNAL_WAIT_MS 3600000
 #define FAIL_STOP_GRACE_MS 1000 /* for answers on their way */
 #define URL_BYTES_MAX 128
 
@@ -152,19 +153,19 @@ static _Noreturn void fail_stop(const struct server *server)
     _exit(EXIT_FAIL_STOP);
 }
 
-/* The signal that came, or 0 when the time is over; timeout_ms < 0 waits for ever. */
+/* The signal that came, or 0 when the time is over. */
 static int wait_signal(const struct server *server, int64_t timeout_ms)
 {
     const sigset_t set = our_signals();
     const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
                                      .tv_nsec = timeout_ms % 1000 * 1000000};
-    int number;
-    do
-        number = timeout_ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &timeout);
-    while (number < 0 && errno == EINTR);
+    siginfo_t info;
+    int number = sigtimedwait(&set, &info, &timeout);
     if (number == SIGNAL_FAIL_STOP)
         fail_stop(server);
-    return number < 0 ? 0 : number;
+    if (number > 0)
+        log_info("%s from process %d", number == SIGINT ? "SIGINT" : "SIGTERM", (int)info.si_pid);
+    return number > 0 ? number : 0;
 }
 
 static void service_open(struct service *service, const struct parts *parts,
@@ -272,8 +273,8 @@ static int run(const struct options *options)
     server.janitor = janitor_start(&server.service);
     announce(&server);
 
-    int number = wait_signal(&server, -1);
-    log_info("%s: shutting down", number == SIGINT ? "SIGINT" : "SIGTERM");
+    while (wait_signal(&server, SIGNAL_WAIT_MS) == 0)
+        continue;
     drain(&server);
     http_server_stop(server.http);
     server.http = NULL;
