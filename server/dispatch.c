@@ -47,7 +47,8 @@ static void build_error(struct request *req, const struct error *err)
     int asked = res->retry_after_s;
     response_clear(res);
     res->retry_after_s = asked > 0 ? asked : retry_after_s(req->service);
-    res->allow = err->kind == ERR_METHOD_NOT_ALLOWED ? req->match.allow : NULL;
+    if (err->kind == ERR_METHOD_NOT_ALLOWED)
+        res->allow = req->match.allow != NULL ? req->match.allow : "GET, HEAD, POST, DELETE";
     response_error(res, err, req->is_head, req->arena);
     log_failure(req, err);
     request_metrics_error(err->kind);
@@ -200,6 +201,10 @@ static void on_refuse(void *arg, struct http_exchange *x, const struct error *wh
                       struct http_reply *answer)
 {
     struct request *req = x->context != NULL ? x->context : request_new(arg, x);
+    struct error ignored;
+    if (why->kind == ERR_METHOD_NOT_ALLOWED && req->route == NULL &&
+        router_find(x->method, x->target, req->arena, &req->match, &ignored) != 0)
+        error_clear(&ignored); /* only match.allow is wanted */
     build_error(req, why);
     response_header(&req->response, "X-Request-Id", req->caller.request_id.ptr);
     *answer = req->response.reply;
