@@ -49,6 +49,9 @@ OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o)
 LIBRARY   := $(OUT)/libfirn.a
 TESTS     := $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/contract/test_*.c))
 TEST_BINS := $(TESTS:%.c=$(OUT)/%)
+PRELOADS  := slow_fsync
+BENCHES   := $(filter-out $(PRELOADS:%=bench/%.c),$(sort $(wildcard bench/*.c)))
+BENCH_BINS := $(BENCHES:%.c=$(OUT)/%) $(PRELOADS:%=$(OUT)/bench/%.so)
 # Cases that the tests of several backends share.
 CASES     := $(sort $(wildcard tests/contract/*_cases.c))
 CASE_OBJECTS := $(CASES:%.c=$(OUT)/%.o)
@@ -61,9 +64,14 @@ ifeq ($(shell pkg-config --exists cmocka 2>/dev/null && echo yes),)
 PREPARE_TEST := $(if $(filter undefined file,$(origin PREPARE)),prepare-test)
 endif
 
+ifeq ($(shell command -v wrk),)
+PREPARE_BENCH := $(if $(filter undefined file,$(origin PREPARE)),prepare-test)
+endif
+
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit programs asan ubsan tsan lint format install prepare prepare-test clean
+.PHONY: all help run unit programs bench bench-programs asan ubsan tsan lint format install prepare \
+        prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -108,6 +116,20 @@ unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
 
 programs: all $(TEST_BINS)
 
+$(OUT)/bench/%: $(OUT)/bench/%.o $(LIBRARY)
+	@$(if $(V),,echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PACKAGE_LIBS)
+
+$(OUT)/bench/%.so: bench/%.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LINK  $@")
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS_ALL) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+bench-programs: all $(BENCH_BINS)
+
+bench: $(PREPARE_BENCH) bench-programs ## measure against floors (QUICK=1: short, ONLY=name)
+	$(Q)bench/run.py --build $(OUT) $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
 asan ubsan tsan: ## build that variant's firn and C tests
 	$(Q)$(MAKE) --no-print-directory VARIANT=$@ DEV=1 programs
 
@@ -123,4 +145,4 @@ install: all ## install the program under DESTDIR and PREFIX
 clean: ## remove build/
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(CASE_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(BENCHES:%.c=$(OUT)/%.d) $(CASE_OBJECTS:.o=.d)

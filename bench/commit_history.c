@@ -158,7 +158,7 @@ static double jansson_once(struct str text)
 
 int main(int argc, char **argv)
 {
-    long snapshots = argc > 1 ? atol(argv[1]) : 10000;
+    long snapshots = argc > 1 ? strtol(argv[1], NULL, 10) : 10000;
     struct error err = {0};
     struct str text = document(snapshots);
     struct object_row row = {.metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
@@ -173,8 +173,8 @@ int main(int argc, char **argv)
         copy[i] = memcpy_once(base->document);
         jansson[i] = i < 5 ? jansson_once(base->document) : jansson[0];
     }
-    printf("document_bytes=%zu commit_us=%.1f memcpy_us=%.1f jansson_us=%.1f\n",
-           base->document.len, median(commit, ROUNDS), median(copy, ROUNDS), median(jansson, 5));
+    printf("document_bytes=%zu commit_us=%.1f memcpy_us=%.1f jansson_us=%.1f\n", base->document.len,
+           median(commit, ROUNDS), median(copy, ROUNDS), median(jansson, 5));
     table_version_unref(base);
     free((char *)text.ptr);
     return 0;

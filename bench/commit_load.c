@@ -3,9 +3,9 @@
  *
  *   commit_load PORT CLIENTS SECONDS TABLES
  *
- * Commits set one property (so that documents keep their size) on bench.t0 … bench.t<TABLES-1>, in a
- * body of about 1.3 KB; TABLES=1 is the hot table. Prints one line:
- *   commits=N failed=N seconds=S p50_us=… p99_us=… max_us=… */
+ * Commits set one property (so that documents keep their size) on bench.t0 … bench.t<TABLES-1>, in
+ * a body of about 1.3 KB; TABLES=1 is the hot table. Prints one line: commits=N failed=N seconds=S
+ * p50_us=… p99_us=… max_us=… */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -90,7 +90,7 @@ static int read_reply(int fd)
         head[have] = '\0';
         end = strstr(head, "\r\n\r\n");
     }
-    int status = atoi(head + 9);
+    int status = (int)strtol(head + 9, NULL, 10);
     const char *length = strcasestr(head, "content-length:");
     size_t body = length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0;
     size_t got = have - (size_t)(end + 4 - head);
@@ -176,10 +176,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: commit_load PORT CLIENTS SECONDS TABLES\n");
         return 2;
     }
-    load.port = atoi(argv[1]);
-    load.clients = atoi(argv[2]);
-    load.seconds = atof(argv[3]);
-    load.tables = atoi(argv[4]);
+    load.port = (int)strtol(argv[1], NULL, 10);
+    load.clients = (int)strtol(argv[2], NULL, 10);
+    load.seconds = strtod(argv[3], NULL);
+    load.tables = (int)strtol(argv[4], NULL, 10);
     struct client *clients = calloc((size_t)load.clients, sizeof *clients);
     for (int i = 0; i < load.clients; i++) {
         struct client *c = &clients[i];

@@ -83,10 +83,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s PORT BYTES [LOOPS [HEADERS]]\n", argv[0]);
         return 2;
     }
-    port = atoi(argv[1]);
+    port = (int)strtol(argv[1], NULL, 10);
     size_t bytes = strtoul(argv[2], NULL, 10);
-    int loops = argc > 3 ? atoi(argv[3]) : 1;
-    int headers = argc > 4 ? atoi(argv[4]) : 1;
+    int loops = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1;
+    int headers = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 1;
     struct rlimit files = {CONNECTIONS_MAX + 100, CONNECTIONS_MAX + 100};
     setrlimit(RLIMIT_NOFILE, &files);
     signal(SIGPIPE, SIG_IGN);

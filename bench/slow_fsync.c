@@ -1,6 +1,5 @@
 /* LD_PRELOAD: adds FIRN_SLOW_FSYNC_US to every fsync and fdatasync, as a disk without a write cache
  * would. For the benchmarks only. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,7 +13,7 @@ static void wait_a_little(void)
 
     if (us < 0) {
         const char *text = getenv("FIRN_SLOW_FSYNC_US");
-        us = text != NULL ? atoi(text) : 0;
+        us = text != NULL ? (int)strtol(text, NULL, 10) : 0;
     }
     if (us > 0) {
         usleep((useconds_t)us);
