@@ -1,6 +1,7 @@
 /* The HTTP front against clients that are hostile, slow or too large. */
 #include "tests/unit/http_fixture.h"
 
+#include "base/buf.h"
 #include "base/metric.h"
 
 #define HOST "Host: localhost\r\n"
@@ -123,21 +124,20 @@ static void what_the_library_refuses_is_closed(void **state)
 /* A request whose target, or one header, or number of headers is that large. */
 static int ask_large(size_t target_bytes, size_t header_bytes, size_t headers, bool *ours)
 {
-    char *request = calloc(1, 200000);
-    assert_non_null(request);
-    size_t n = (size_t)sprintf(request, "GET /%0*d HTTP/1.1\r\n" HOST, (int)target_bytes - 1, 0);
+    struct buf request = BUF_INIT(1 << 20);
+    buf_add_format(&request, "GET /%0*d HTTP/1.1\r\n" HOST, (int)target_bytes - 1, 0);
     if (header_bytes > 0)
-        n += (size_t)sprintf(request + n, "X-Large: %0*d\r\n", (int)header_bytes, 0);
+        buf_add_format(&request, "X-Large: %0*d\r\n", (int)header_bytes, 0);
     for (size_t i = 0; i < headers; i++)
-        n += (size_t)sprintf(request + n, "X-%zu: y\r\n", i);
-    strcpy(request + n, "\r\n");
+        buf_add_format(&request, "X-%zu: y\r\n", i);
+    buf_add_cstr(&request, "\r\n");
     int fd = client_open();
-    client_try_send(fd, request, n + 2);
+    client_try_send(fd, request.ptr, request.len);
+    buf_free(&request);
     struct answer a = client_read_answer(fd, false);
     *ours = a.body != NULL && (a.status == 200 || strstr(a.body, "refused") != NULL);
     free(a.body);
     close(fd);
-    free(request);
     return a.status;
 }
 

@@ -125,20 +125,18 @@ static void limits_hold_to_the_byte(void **state)
     (void)state;
     char head[8192];
     for (int over = 0; over < 2; over++) {
-        memset(head, 0, sizeof(head));
         snprintf(head, sizeof(head), "GET /%0*d HTTP/1.1\nHost:a", 63 + over, 0);
         assert_int_equal(check(head), -over);
         if (over)
             assert_int_equal(err.kind, ERR_URI_TOO_LONG);
-        strcpy(head, "GET / HTTP/1.1\nHost:a\nX:");
-        memset(head + strlen(head), 'x', 1024 + (size_t)over - strlen(head));
+        int len = snprintf(head, sizeof(head), "GET / HTTP/1.1\nHost:a\nX:");
+        snprintf(head + len, sizeof(head) - (size_t)len, "%0*d", 1024 + over - len, 0);
         assert_int_equal(check(head), -over);
         if (over)
             assert_int_equal(err.kind, ERR_HEADERS_TOO_LARGE);
-        memset(head, 0, sizeof(head));
-        strcpy(head, "GET / HTTP/1.1\nHost:a");
+        len = snprintf(head, sizeof(head), "GET / HTTP/1.1\nHost:a");
         for (int i = 0; i < HTTP_FIELDS_MAX - 1 + over; i++)
-            strcat(head, "\nX:");
+            len += snprintf(head + len, sizeof(head) - (size_t)len, "\nX:");
         assert_int_equal(check(head), -over);
         if (over)
             assert_int_equal(err.kind, ERR_HEADERS_TOO_LARGE);
