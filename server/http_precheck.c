@@ -10,17 +10,24 @@
 #define CONTENT_LENGTH_DIGITS_MAX 18 /* fits into uint64 with room to add */
 
 /* RFC 9110 5.6.2: the characters of methods and field names. */
-static bool is_token_char(unsigned char c)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr(others, c) != NULL);
-}
+static const bool token_chars[256] = {
+    ['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['!'] = true,  ['#'] = true,
+    ['$'] = true,         ['%'] = true,         ['&'] = true,         ['\''] = true, ['*'] = true,
+    ['+'] = true,         ['-'] = true,         ['.'] = true,         ['^'] = true,  ['_'] = true,
+    ['`'] = true,         ['|'] = true,         ['~'] = true,
+};
+
+/* What a host and port may consist of, IPv6 brackets and zones included. */
+static const bool host_chars[256] = {
+    ['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['-'] = true,
+    ['.'] = true,         ['_'] = true,         ['~'] = true,         [':'] = true,
+    ['['] = true,         [']'] = true,         ['%'] = true,
+};
 
 static bool is_token(struct str s)
 {
     for (size_t i = 0; i < s.len; i++)
-        if (!is_token_char((unsigned char)s.ptr[i]))
+        if (!token_chars[(unsigned char)s.ptr[i]])
             return false;
     return s.len > 0;
 }
@@ -63,12 +70,9 @@ static int check_request_line(const struct http_head *head, const struct http_li
 
 static int check_host(struct str host, struct error *err)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        unsigned char c = (unsigned char)host.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!plain && (c == '\0' || strchr("-._~:[]%", c) == NULL))
+    for (size_t i = 0; i < host.len; i++)
+        if (!host_chars[(unsigned char)host.ptr[i]])
             return error_set(err, ERR_BAD_REQUEST, "Malformed request: invalid Host");
-    }
     return 0;
 }
 
