@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/work_queue.h"
+#include "server/access_log.h"
 #include "server/http_server.h"
 
 struct fixture {
@@ -110,6 +111,7 @@ static inline void on_finished(void *arg, struct http_exchange *x, bool sent)
 {
     (void)arg;
     assert_true(!sent || x->status != 0);
+    access_log_write(x, STR("id-1"), x->status == 200 ? "operation" : NULL, sent);
     if (sent)
         fixture.finished_sent++;
     else

@@ -307,6 +307,51 @@ static void clients_may_vanish_at_any_time(void **state)
     assert_int_equal(ask_status("GET /hello HTTP/1.1\r\n" HOST "\r\n"), 200);
 }
 
+static void access_log_is_one_line_per_request(void **state)
+{
+    (void)state;
+    int ends[2], before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    int fd = client_open();
+    struct answer a = client_ask(fd, "POST /thread?x=1 HTTP/1.1\r\n" HOST
+                                     "User-Agent: a \"b\"\r\nContent-Length: 3\r\n\r\nabc");
+    free(a.body);
+    a = client_ask(fd, "GET /no host HTTP/1.1\r\n\r\n");
+    free(a.body);
+    close(fd);
+    wait_for_count(&fixture.finished_sent, 2);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(ends[1]);
+    char text[4096] = "";
+    ssize_t len = read(ends[0], text, sizeof(text) - 1);
+    close(ends[0]);
+    assert_true(len > 0);
+    static const char *const expected[] = {
+        "event=request",
+        "request_id=id-1",
+        "method=POST",
+        "operation=operation",
+        "target=\"/thread?x=1\"",
+        "status=200",
+        "sent=1",
+        "bytes_in=3",
+        "bytes=3",
+        "duration_us=",
+        "client=127.0.0.1",
+        "user_agent=\"a \\\"b\\\"\"",
+        "status=400",
+    };
+    for (size_t i = 0; i < COUNT_OF(expected); i++)
+        if (strstr(text, expected[i]) == NULL)
+            fail_msg("%s is not in: %s", expected[i], text);
+    size_t lines = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        lines += *c == '\n';
+    assert_int_equal(lines, 2);
+}
+
 static void release_is_called_once(void **state)
 {
     (void)state;
@@ -367,6 +412,7 @@ int main(void)
         CASE(closes_when_the_reply_or_the_client_says_so),
         CASE(half_closed_clients_get_their_reply),
         CASE(clients_may_vanish_at_any_time),
+        CASE(access_log_is_one_line_per_request),
         CASE(release_is_called_once),
         CASE(moves_large_bodies_in_and_out),
     };
