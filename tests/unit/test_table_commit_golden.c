@@ -1,17 +1,10 @@
 /* Commits as data: every folder of tests/data/commit is a case (see the README.md there), so that
  * adding one needs no C. Besides what the case says, every result must survive a round trip through
  * its text, and every base must be unharmed afterwards. */
-#include "tests/unit/iceberg_fixture.h"
+#include "tests/unit/metadata_fixture.h"
 
 #include <dirent.h>
-#include <stdio.h>
-#include <sys/stat.h>
 
-#include "base/limits.h"
-#include "base/raw_json.h"
-#include "iceberg/table_commit.h"
-
-#define FOLDER "tests/data/commit"
 #define NOW_MS 1700000100000
 #define NEW_UUID "11111111-2222-4333-8444-555555555555"
 #define BASE_FILE \
@@ -25,64 +18,13 @@ struct outcome {
     struct str document; /* when result is 0 */
 };
 
-/* STR_NONE when there is no such file. */
-static struct str read_text(struct arena *arena, const char *folder, const char *name)
-{
-    struct str path = arena_printf(arena, "%s/%s", folder, name);
-    FILE *file = fopen(path.ptr, "rb");
-    if (file == NULL)
-        return STR_NONE;
-    struct buf buf = BUF_INIT(METADATA_FILE_BYTES_MAX);
-    char block[4096];
-    for (size_t n; (n = fread(block, 1, sizeof(block), file)) > 0;)
-        buf_add(&buf, str_from(block, n));
-    fclose(file);
-    struct str text = arena_str(arena, buf_str(&buf));
-    buf_free(&buf);
-    return text;
-}
-
-static json_t *load(struct arena *arena, const char *what, struct str text)
-{
-    json_error_t error;
-    json_t *json = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, &error);
-    if (json == NULL)
-        fail_msg("%s: %s", what, error.text);
-    arena_defer(arena, drop_json, json);
-    return json;
-}
-
 /* base.json is a document, or the name of one in bases/. */
 static struct str read_base(struct arena *arena, const char *folder)
 {
     struct str text = read_text(arena, folder, "base.json");
     if (text.ptr == NULL || text.ptr[0] != '"')
         return text;
-    const char *name = json_string_value(load(arena, "base.json", text));
-    struct str shared = read_text(arena, FOLDER "/bases", arena_printf(arena, "%s.json", name).ptr);
-    if (shared.ptr == NULL)
-        fail_msg("no base named %s", name);
-    return shared;
-}
-
-static struct str publish(struct arena *arena, const struct table_metadata *metadata,
-                          struct table_metadata *published)
-{
-    struct buf out = BUF_INIT(METADATA_FILE_BYTES_MAX);
-    table_metadata_publish(metadata, arena, &out, published);
-    assert_false(out.overflowed);
-    struct str text = str_from(out.ptr, out.len);
-    arena_defer(arena, free, buf_take(&out));
-    return text;
-}
-
-static int parse_commit(struct arena *arena, struct str text, struct table_commit *commit,
-                        struct error *err)
-{
-    struct str body;
-    if (raw_json_check(text, &body, err) != 0)
-        fail_msg("commit.json: %s", err->message);
-    return table_commit_parse(body, arena, commit, err);
+    return read_base_text(arena, json_string_value(load(arena, "base.json", text)));
 }
 
 static void run_commit(struct arena *arena, struct str commit_text,
@@ -187,12 +129,9 @@ static void expect_failure(struct arena *arena, struct str error_text, const str
 /* What was published can be read, and is published again byte for byte. */
 static void expect_round_trip(struct arena *arena, struct str document)
 {
-    struct table_metadata parsed, published;
-    struct error err;
-    if (table_metadata_parse(document, arena, &parsed, &err) != 0)
-        fail_msg("the result cannot be read: %s\n%.*s", err.message, STR_ARG(document));
-    struct str again = publish(arena, &parsed, &published);
-    assert_true(str_equal(again, document));
+    struct table_metadata published;
+    struct table_metadata parsed = parse_metadata(arena, document);
+    assert_true(str_equal(publish(arena, &parsed, &published), document));
 }
 
 static void run_case(void **state)
@@ -200,11 +139,10 @@ static void run_case(void **state)
     struct arena *arena = arena_new();
     const char *folder = *state;
     struct table_metadata base, unused;
-    struct error err;
     struct outcome got = {0};
     struct str base_text = read_base(arena, folder);
-    if (base_text.ptr != NULL && table_metadata_parse(base_text, arena, &base, &err) != 0)
-        fail_msg("base.json: %s", err.message);
+    if (base_text.ptr != NULL)
+        base = parse_metadata(arena, base_text);
     struct str before = base_text.ptr == NULL ? STR_NONE : publish(arena, &base, &unused);
 
     run_commit(arena, read_text(arena, folder, "commit.json"), base_text.ptr == NULL ? NULL : &base,
@@ -233,14 +171,14 @@ int main(void)
     static struct CMUnitTest tests[CASES_MAX];
     struct dirent **entries;
     struct arena *arena = arena_new();
-    int count = scandir(FOLDER, &entries, is_case, alphasort);
+    int count = scandir(COMMIT_CASES, &entries, is_case, alphasort);
     if (count <= 0 || count > CASES_MAX) {
-        fprintf(stderr, "no cases in %s\n", FOLDER);
+        fprintf(stderr, "no cases in %s\n", COMMIT_CASES);
         return 1;
     }
     for (int i = 0; i < count; i++) {
         const char *name = arena_printf(arena, "%s", entries[i]->d_name).ptr;
-        const char *folder = arena_printf(arena, FOLDER "/%s", name).ptr;
+        const char *folder = arena_printf(arena, COMMIT_CASES "/%s", name).ptr;
         tests[i] = (struct CMUnitTest){name, run_case, NULL, NULL, (void *)folder};
         free(entries[i]);
     }
