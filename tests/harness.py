@@ -395,28 +395,25 @@ class Client:
 
     def history(self, ns=None, table=None, warehouse=None, **query):
         """All rows, oldest first, over all pages."""
-        return list(reversed(self.pages("/history", "history", ns, table, warehouse, query)))
+        return list(reversed(self.pages("history", "history", ns, table, warehouse, query)))
 
     def metrics_reports(self, ns, table, warehouse=None, **query):
         """All reports, newest first."""
-        return self.pages("/metrics-reports", "metrics-reports", ns, table, warehouse, query)
+        return self.pages("metrics-reports", "reports", ns, table, warehouse, query)
 
-    def pages(self, tail, key, ns, table, warehouse, query):
-        query = dict(query)
+    def pages(self, resource, key, ns, table, warehouse, query):
+        query = dict({"limit": 1000}, **query)
         if ns is not None:
-            query["namespace"] = "\x1f".join(levels(ns))
-        if table is not None:
-            query["table"] = table
+            query.update(namespace="\x1f".join(levels(ns)), table=table)
         rows = []
         while True:
-            reply = self.management(tail + "?" + urllib.parse.urlencode(query), warehouse)
+            reply = self.management(f"/{resource}?{urllib.parse.urlencode(query)}", warehouse)
             if reply.status != 200:
                 raise AssertionError(repr(reply))
             rows += reply.json[key]
-            token = reply.json.get("next-page-token")
-            if not token:
+            if not reply.json.get("next-before"):
                 return rows
-            query["pageToken"] = token
+            query["before"] = reply.json["next-before"]
 
 
 DEFAULT_WAREHOUSE = "default"

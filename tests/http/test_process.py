@@ -115,7 +115,7 @@ class Options(TempTest):
         for line in out.splitlines():
             if "=" in line and not line.startswith("#"):
                 key, value = line.split("=", 1)
-                found[key.strip()] = value.split("  #")[0].strip().strip('"')
+                found[key.strip()] = value.rsplit("#", 1)[0].strip()
         self.assertTrue(found, out)
         self.assertFalse(os.path.exists(self.data), "printing options must not make anything")
         return found
@@ -150,7 +150,6 @@ class Options(TempTest):
     def test_unknown_keys(self):
         self.refused("--no-such-option", naming="no-such-option")
         self.refused("--no-such-option", "x", naming="no-such-option")
-        self.refused(env={"FIRN_NO_SUCH_OPTION": "1"}, naming="FIRN_NO_SUCH_OPTION")
         path = os.path.join(self.temp, "firn.conf")
         with open(path, "w") as f:
             f.write("log-level = info\nno-such-option = 1\n")
@@ -159,7 +158,8 @@ class Options(TempTest):
     def test_bad_values(self):
         for args in (("--log-level", "loud"), ("--log-format", "xml"), ("--workers", "0"),
                      ("--workers", "-1"), ("--workers", "x"), ("--workers", "99999999999999999999"),
-                     ("--body-max", "1"), ("--loops", "100000")):
+                     ("--max-body-bytes", "1"), ("--loops", "100000"), ("--auth", "maybe"),
+                     ("--access-log", "perhaps"), ("--idempotency-lifetime-s", "-1")):
             with self.subTest(args):
                 self.refused(*args, naming=args[0].lstrip("-"))
 
@@ -168,7 +168,7 @@ class Options(TempTest):
         self.refused("--config", os.path.join(self.temp, "missing.conf"), naming="missing.conf")
 
     def test_help_and_version(self):
-        for args in (("--help",), ("serve", "--help"), ("--version",)):
+        for args in (("--help",), ("serve", "--help"), ("serve", "--version"), ("version",)):
             status, out, err = run_firn(*args)
             self.assertEqual(0, status, err)
             self.assertIn("firn", out)

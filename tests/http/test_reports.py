@@ -62,7 +62,7 @@ class Reports(FirnTest):
             self.assert_status(204, self.report(ns, name, dict(SCAN, **{"snapshot-id": i})))
         self.assertEqual(list(range(6, -1, -1)),
                          [r["report"]["snapshot-id"]
-                          for r in self.client.metrics_reports(ns, name, pageSize=3)])
+                          for r in self.client.metrics_reports(ns, name, limit=3)])
 
 
 class History(FirnTest):
@@ -77,7 +77,7 @@ class History(FirnTest):
         self.assertEqual([made["metadata-location"], one["metadata-location"],
                           two["metadata-location"]], [r["metadata-location"] for r in rows])
         self.assertEqual([None, made["metadata-location"], one["metadata-location"]],
-                         [r.get("parent-metadata-location") or None for r in rows])
+                         [r["previous-metadata-location"] for r in rows])
         self.assertEqual([1, 2, 3], [r["version"] for r in rows])
         self.assertEqual(sorted(r["sequence"] for r in rows), [r["sequence"] for r in rows])
         self.assertEqual(3, len({r["commit-id"] for r in rows}))
@@ -119,7 +119,7 @@ class History(FirnTest):
         ns, name, _ = self.fresh_table()
         for i in range(6):
             self.assert_commits(ns, name, [set_properties(i=str(i))])
-        self.assertEqual(self.client.history(ns, name), self.client.history(ns, name, pageSize=2))
+        self.assertEqual(self.client.history(ns, name), self.client.history(ns, name, limit=2))
 
     def test_survives_a_restart(self):
         ns, name, _ = self.fresh_table()

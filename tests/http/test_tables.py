@@ -337,6 +337,8 @@ class Stage(FirnTest):
 
 
 class Load(FirnTest):
+    server_args = ("--verify-metadata-file", "true")
+
     def test_missing(self):
         ns = self.fresh_namespace()
         self.assert_error(self.client.load_table(ns, "t"), 404, "NoSuchTableException",
@@ -433,6 +435,8 @@ class SnapshotsMode(FirnTest):
 
 
 class ETags(FirnTest):
+    server_args = ("--verify-metadata-file", "true")
+
     def fetch(self, ns, name, tag, query=""):
         return self.client.load_table(ns, name, query, headers={"If-None-Match": tag})
 
