@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Builds what is needed, runs the tests, and counts.
+
+    tests/run.py [--suite unit,http,pyiceberg,kill,lint,asan,ubsan,tsan] [--quick]
+                 [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
+
+Suites: unit, the C tests; http, the program seen from outside; pyiceberg, a real client; kill, the
+kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on
+those builds. Without --suite: unit, http, pyiceberg, kill, lint; with --quick: unit, http, lint.
+Prints a line per group, the output of what failed, and at last `N passed, N failed`."""
+import argparse
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
+
+SANITIZERS = ("asan", "ubsan", "tsan")
+SUITES = ("unit", "http", "pyiceberg", "kill", "lint") + SANITIZERS
+DEFAULT = ("unit", "http", "pyiceberg", "kill", "lint")
+QUICK = ("unit", "http", "lint")
+JOB_SECONDS = 1800
+SHOWN_BYTES = 12000
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test\(s\)", re.M)
+# Modules whose classes run side by side, because together they would be the last to end
+SPLIT = ("test_bad_input",)
+
+
+class Job:
+    """One process and how to count what it says."""
+
+    def __init__(self, suite, name, command, env=None, weight=1, kind="counts"):
+        self.suite, self.name, self.command = suite, name, command
+        self.env, self.weight, self.kind = env or {}, weight, kind
+        self.passed = self.failed = 0
+        self.output = ""
+
+    def run(self):
+        started = time.monotonic()
+        try:
+            done = subprocess.run(self.command, cwd=ROOT, env={**os.environ, **self.env},
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=JOB_SECONDS)
+            status, self.output = done.returncode, done.stdout.decode("utf-8", "replace")
+        except subprocess.TimeoutExpired as e:
+            status = -1
+            self.output = (e.stdout or b"").decode("utf-8", "replace") + "\nran out of time"
+        self.count(status)
+        self.seconds = time.monotonic() - started
+        return self
+
+    def count(self, status):
+        if self.kind == "cmocka":
+            found = dict((word, int(n)) for word, n in CMOCKA.findall(self.output))
+            self.passed, self.failed = found.get("PASSED", 0), found.get("FAILED", 0)
+        elif self.kind == "status":
+            self.passed, self.failed = int(status == 0), int(status != 0)
+        else:
+            found = COUNTS.findall(self.output)
+            if found:
+                self.passed, self.failed = map(int, found[-1])
+        if status != 0 and self.failed == 0 or self.passed + self.failed == 0:
+            self.failed += 1  # it died, or said nothing
+
+
+def test_modules(folder):
+    return sorted(p.stem for p in (ROOT / folder).glob("test_*.py"))
+
+
+def python_tests(*names, python=sys.executable):
+    return [python, str(ROOT / "tests" / "run_unittest.py"), *names]
+
+
+def unit_jobs(suite, variant):
+    env = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    sources = [p.relative_to(ROOT) for folder in ("unit", "contract")
+               for p in sorted((ROOT / "tests" / folder).glob("test_*.c"))]
+    return [Job(suite, f"unit {p.stem}", [str(ROOT / "build" / variant / p.with_suffix(""))],
+                env=env, kind="cmocka") for p in sources]
+
+
+def http_jobs(suite, variant):
+    jobs = []
+    for module in test_modules("tests/http"):
+        full = f"tests.http.{module}"
+        names = [full]
+        if module in SPLIT:
+            text = (ROOT / "tests" / "http" / f"{module}.py").read_text()
+            names = [f"{full}.{name}" for name in re.findall(r"^class (\w+)\(Hostile\)", text, re.M)]
+        for name in names:
+            jobs.append(Job(suite, f"http {name.removeprefix('tests.http.')}", python_tests(name),
+                            env={"FIRN_VARIANT": variant}, weight=10 if len(names) > 1 else 5))
+    return jobs
+
+
+def client_environment(name):
+    done = subprocess.run([str(ROOT / "tests" / "clients" / "venv.sh"), name],
+                          stdout=subprocess.PIPE, check=True)
+    return Path(done.stdout.decode().strip()) / "bin" / "python"
+
+
+def jobs_of(suite, arguments):
+    if suite == "unit":
+        return unit_jobs(suite, "release")
+    if suite == "http":
+        return http_jobs(suite, "release")
+    if suite == "pyiceberg":
+        python = client_environment("pyiceberg")
+        return [Job(suite, "pyiceberg", python_tests("tests.clients.pyiceberg.test_pyiceberg",
+                                                     python=str(python)), weight=90)]
+    if suite == "kill":
+        command = [sys.executable, str(ROOT / "tests" / "soak" / "kill_loop.py"),
+                   "--cycles", str(arguments.kill_cycles)]
+        if arguments.seed is not None:
+            command += ["--seed", str(arguments.seed)]
+        return [Job(suite, "kill loop", command, weight=arguments.kill_cycles),
+                Job(suite, "kill loop's checker", python_tests("tests.soak.test_checker"))]
+    if suite == "lint":
+        return [Job(suite, "lint", ["make", "--no-print-directory", "lint"], kind="status")]
+    return unit_jobs(suite, suite) + http_jobs(suite, suite)
+
+
+def variants_of(suites):
+    variants = []
+    for suite in suites:
+        if suite in ("unit", "http", "pyiceberg"):
+            variants.append("release")
+        if suite in ("http", "kill"):
+            variants.append("failpoint")
+        if suite in SANITIZERS:
+            variants.append(suite)
+    return list(dict.fromkeys(variants))
+
+
+def build(variant, with_tests):
+    command = ["make", "--no-print-directory", f"-j{os.cpu_count()}", "DEV=1", f"VARIANT={variant}",
+               "programs" if with_tests else "all"]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        print(done.stdout.decode("utf-8", "replace")[-SHOWN_BYTES:])
+    return done.returncode == 0
+
+
+def run_jobs(jobs, width):
+    """Heaviest first; prints each as it ends."""
+    lock = threading.Lock()
+
+    def run(job):
+        job.run()
+        with lock:
+            print(f"{job.suite:9} {job.name}: {job.passed} passed, {job.failed} failed "
+                  f"({job.seconds:.1f} s)", flush=True)
+            if job.failed:
+                print("\n".join("    " + line for line in
+                                job.output[-SHOWN_BYTES:].splitlines()), flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        list(pool.map(run, sorted(jobs, key=lambda job: -job.weight)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--suite", default=None)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--kill-cycles", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=None, help="of the kill loop")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--only", default="", help="jobs whose name contains this")
+    arguments = parser.parse_args()
+    suites = arguments.suite.split(",") if arguments.suite else QUICK if arguments.quick else DEFAULT
+    unknown = set(suites) - set(SUITES)
+    if unknown:
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+
+    passed = failed = 0
+    broken = set()
+    for variant in variants_of(suites):
+        if not build(variant, variant != "failpoint"):
+            print(f"build     VARIANT={variant}: 0 passed, 1 failed")
+            broken.add(variant)
+            failed += 1
+    jobs = [job for suite in suites if not set(variants_of([suite])) & broken
+            for job in jobs_of(suite, arguments) if arguments.only in job.name]
+    run_jobs(jobs, arguments.jobs)
+    for suite in suites:
+        mine = [job for job in jobs if job.suite == suite]
+        print(f"{suite}: {sum(j.passed for j in mine)} passed, {sum(j.failed for j in mine)} failed")
+    passed += sum(job.passed for job in jobs)
+    failed += sum(job.failed for job in jobs)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
