@@ -317,6 +317,8 @@ class Updates(FirnTest):
                                {"action": "set-default-sort-order", "sort-order-id": -1})
         self.assertEqual(1, metadata["default-sort-order-id"])
         self.refused({"action": "set-default-sort-order", "sort-order-id": 9})
+        self.refused({"action": "add-sort-order", "sort-order": dict(order, **{"order-id": 0})})
+        self.refused({"action": "add-sort-order", "sort-order": {"order-id": 1, "fields": []}})
 
     def test_upgrade(self):
         metadata = self.commit({"action": "upgrade-format-version", "format-version": 3})

@@ -175,7 +175,8 @@ class Create(FirnTest):
                 columns = schema(field(1, "c", kind))
                 reply = self.client.create_table(ns, "v2_" + kind, schema=columns)
                 self.assert_error(reply, 400, BAD_REQUEST)
-                self.assert_message_has(reply, f"{kind} is not supported until v3")
+                self.assertRegex(reply.error["message"],
+                                 kind + r"(\(.*\))? is not supported until v3")
                 self.assert_status(200, self.client.create_table(
                     ns, "v3_" + kind, schema=columns, properties={"format-version": "3"}))
 
@@ -218,10 +219,6 @@ class Create(FirnTest):
             "order source": order(**{"source-id": 99}),
             "order direction": order(direction="sideways"),
             "order nulls": order(**{"null-order": "nulls-anywhere"}),
-            "order zero with fields": {"write_order": {"order-id": 0, "fields": [
-                {"source-id": 1, "transform": "identity", "direction": "asc",
-                 "null-order": "nulls-first"}]}},
-            "order one without fields": {"write_order": {"order-id": 1, "fields": []}},
             "metrics of no column": {"properties": {"write.metadata.metrics.column.nope": "full"}},
             "retries": {"properties": {"commit.retry.num-retries": "-1"}},
             "retries text": {"properties": {"commit.retry.min-wait-ms": "soon"}},

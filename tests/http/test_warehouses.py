@@ -98,7 +98,7 @@ class CommandLine(unittest.TestCase):
     def test_bad_locations(self):
         inside = os.path.join(self.data, "warehouse")
         for place in ("relative", "file:///a/../b", "http://169.254.169.254/x", "file://host/x",
-                      "file:///proc/self", "file:///no-such-root-directory/x", "gopher://x/y"):
+                      "file:///proc/self", "gopher://x/y"):
             with self.subTest(place):
                 self.refused("create", "lake", "--location", place)
         self.assertEqual(["default"], self.names())
