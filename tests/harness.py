@@ -3,6 +3,7 @@
 Which build is tested: FIRN_BINARY, a path, or FIRN_VARIANT, a folder of build/ (default: release).
 Tests that need failpoints take `failpoint_binary()`, which is the tested build when that has them.
 """
+import contextlib
 import hashlib
 import http.client
 import json
@@ -419,16 +420,17 @@ class Client:
 DEFAULT_WAREHOUSE = "default"
 
 
-def raw_exchange(server, data, half_close=False, seconds=10):
-    """Sends bytes on a fresh socket, returns all that comes back until the server closes or is
-    silent for `seconds`. Returns (bytes, closed)."""
+def raw_exchange(server, data, half_close=False, seconds=10, replies=None):
+    """Sends bytes on a fresh socket, returns all that comes back until the server closes, is silent
+    for `seconds`, or has sent that many whole replies. Returns (bytes, closed)."""
     with socket.create_connection((server.host, server.port), timeout=REQUEST_SECONDS) as s:
         s.sendall(data)
         if half_close:
-            s.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the server may have closed already
+                s.shutdown(socket.SHUT_WR)
         s.settimeout(seconds)
         received = b""
-        while True:
+        while replies is None or len(raw_bodies(received)) < replies:
             try:
                 part = s.recv(65536)
             except socket.timeout:
@@ -438,6 +440,7 @@ def raw_exchange(server, data, half_close=False, seconds=10):
             if not part:
                 return received, True
             received += part
+        return received, False
 
 
 def raw_statuses(received):
@@ -461,6 +464,8 @@ def raw_bodies(received):
             break
         length = re.search(rb"(?im)^content-length:\s*(\d+)", head)
         size = int(length.group(1)) if length else 0
+        if len(rest) < size:
+            break
         bodies.append(rest[:size])
         received = rest[size:]
     return bodies

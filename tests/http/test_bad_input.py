@@ -2,6 +2,7 @@
 history, files), nothing told that the sender did not know, and the connection still good.
 
 The cases come from rest.md 1.3-1.6 and 3, reliability.md 3.1, 3.9 and 3.10."""
+import contextlib
 import copy
 import json
 import os
@@ -14,7 +15,7 @@ from tests.harness import (BAD_REQUEST, SCHEMA, FirnTest, append, assert_uuid, f
 NS, TABLE, OTHER, CANARY = "bad", "t", "other", "canary-9a7f31"
 BASE = f"/v1/namespaces/{NS}"
 T = f"{BASE}/tables/{TABLE}"
-LEAKS = (b"sqlite", b"SELECT ", b"INSERT ", b"UPDATE ", b"constraint", b".c:", b"errno", b"Traceback",
+LEAKS = (b"sqlite", b"SQLITE", b"SELECT ", b"INSERT ", b"UPDATE ", b"UNIQUE constraint", b".c:", b"errno", b"Traceback",
          CANARY.encode())
 
 
@@ -43,18 +44,21 @@ class Hostile(FirnTest):
         state["history"] = len(client.history())
         return state
 
-    def check_nothing_happened(self, reply_body, sent=b""):
+    def check_nothing_happened(self, refusal=b"", sent=b""):
+        """`refusal`: the body of the error that was answered."""
         for leak in LEAKS:
-            self.assertNotIn(leak, reply_body)
+            self.assertNotIn(leak, refusal)
         if self.server.data.encode() not in sent:
-            self.assertNotIn(self.server.data.encode(), reply_body)
+            self.assertNotIn(self.server.data.encode(), refusal)
         # the same connection serves the next request
         self.assert_status(200, self.client.get("/v1/config"))
-        if self.state(self.client) != self.before:
-            after = self.state(self.client)
+        after = self.state(self.client)
+        if after != self.before:
             changed = {k for k in set(after) | set(self.before)
                        if after.get(k) != self.before.get(k)}
-            type(self).before = after  # one case's fault is not the next one's
+            self.client.drop_table(NS, "fresh")  # one case's fault is not the next one's
+            self.client.drop_namespace("fresh")
+            type(self).before = self.state(self.client)
             self.fail(f"it changed {changed}")
 
     def refused(self, method, path, body=None, headers=None, status=400, type=BAD_REQUEST):
@@ -66,6 +70,8 @@ class Hostile(FirnTest):
             body = body.encode("utf-8", "surrogatepass")
         reply = self.client.request(method, path, body, headers)
         if reply.status not in (status if isinstance(status, tuple) else (status,)):
+            with contextlib.suppress(AssertionError):
+                self.check_nothing_happened()
             self.fail(f"expected {status}: {reply!r} for {(body or b'')[:300]!r}")
         if method != "HEAD":
             self.assertIn(reply.error["type"], (type,) if isinstance(type, str) else type,
@@ -124,7 +130,9 @@ class Malformed(Hostile):
     pass
 
 
-cases(Malformed, [(f"{what} to {name}", "POST", path, text)
+SIZE_OR_FORM = {"status": (400, 413)}  # small bodies have a smaller ceiling
+
+cases(Malformed, [(f"{what} to {name}", "POST", path, text, SIZE_OR_FORM)
                   for name, path in POSTS.items()
                   for what, text in {**NOT_JSON, **NOT_AN_OBJECT}.items()])
 
@@ -189,7 +197,7 @@ WRONG_FIELDS = [
     ("table", CREATE_BODY, ("schema", "identifier-field-ids"), ARRAY + (["1"], [1.5], [99])),
     ("table", CREATE_BODY, ("stage-create",), FLAG),
     ("table", CREATE_BODY, ("properties",), STRINGS),
-    ("table", CREATE_BODY, ("location",), TEXT + ("",)),
+    ("table", CREATE_BODY, ("location",), TEXT),
     ("table", CREATE_BODY, ("partition-spec",), OBJECT),
     ("table", CREATE_BODY, ("partition-spec", "fields"), ARRAY + ([1], [{}])),
     ("table", CREATE_BODY, ("partition-spec", "fields", 0, "source-id"), NUMBER + (99, -1, DROP)),
@@ -427,14 +435,12 @@ cases(Names, [
      dict(RENAME_BODY, destination=ident(NS, LONG))),
     ("register under a name too long", "POST", BASE + "/register", dict(REGISTER_BODY, name=LONG)),
     ("create in a bad namespace", "POST", "/v1/namespaces/%00/tables", CREATE_BODY),
-    ("path too long", "GET", "/v1/namespaces/" + "x" * 20000, None,
-     {"status": (400, 404, 414), "type": BAD_REQUEST + NOBODY["type"]}),
-    ("path far too long", "GET", "/v1/namespaces/" + "x" * 200000, None, {"status": 414}),
-    ("query far too long", "GET", "/v1/config?x=" + "x" * 200000, None, {"status": 414}),
-    ("header far too long", "GET", "/v1/config", None, {"headers": {"X-A": "x" * 200000},
-                                                        "status": 431}),
-    ("a thousand headers", "GET", "/v1/config", None,
-     {"headers": {f"X-{i}": "x" * 40 for i in range(1000)}, "status": 431}),
+    ("path beyond its ceiling", "GET", "/v1/namespaces/" + "x" * 18000, None, {"status": 414}),
+    ("query beyond its ceiling", "GET", "/v1/config?x=" + "x" * 18000, None, {"status": 414}),
+    ("header beyond its ceiling", "GET", "/v1/config", None, {"headers": {"X-A": "x" * 25000},
+                                                              "status": 431}),
+    ("many headers", "GET", "/v1/config", None,
+     {"headers": {f"X-{i}": "x" for i in range(150)}, "status": (400, 431)}),
     ("garbage page token", "GET", "/v1/namespaces?pageToken=garbage", None),
     ("page token of another kind", "GET", f"{BASE}/tables?pageToken=AAAA", None),
     ("binary page token", "GET", "/v1/namespaces?pageToken=%00%ff", None),
@@ -757,7 +763,7 @@ class Sizes(Hostile):
         received = b""
         try:
             received, _ = raw_exchange(self.server, self.post_head(self.LARGEST + 1)
-                                       + b" " * (self.LARGEST + 1))
+                                       + b" " * (self.LARGEST + 1), replies=1)
         except (BrokenPipeError, ConnectionResetError):
             pass  # refused before all of it was sent: the reply may be lost with it
         if received:
@@ -767,7 +773,7 @@ class Sizes(Hostile):
 
     def test_one_byte_more_is_refused_by_its_length(self):
         """The refusal comes before the body."""
-        received, _ = raw_exchange(self.server, self.post_head(self.LARGEST + 1), seconds=20)
+        received, _ = raw_exchange(self.server, self.post_head(self.LARGEST + 1), replies=1)
         self.assertEqual([413], raw_statuses(received))
         self.assertEqual(413, json.loads(raw_bodies(received)[0])["error"]["code"])
         self.check_nothing_happened(received)
@@ -779,7 +785,7 @@ class Sizes(Hostile):
         try:
             received, _ = raw_exchange(self.server, (
                 f"POST {T} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
-                + chunk * 64 + b"1\r\n \r\n0\r\n\r\n")
+                + chunk * 64 + b"1\r\n \r\n0\r\n\r\n", replies=1)
         except (BrokenPipeError, ConnectionResetError):
             pass
         if received:
@@ -797,7 +803,7 @@ class Sizes(Hostile):
                     self.assertIn(statuses[0], (400, 413))
                     self.assertEqual(1, len(statuses))
                 self.assertTrue(closed)
-        self.check_nothing_happened(b"")
+        self.check_nothing_happened()
 
     def test_namespace_bodies_are_small(self):
         body = json.dumps({"namespace": ["fresh"], "properties": {"k": "x" * (1 << 20)}})
@@ -821,7 +827,7 @@ class Sizes(Hostile):
                     self.assertIn(reply.status, (200, 400, 413))
                 else:
                     self.assertIn(reply.status, (400, 413), repr(reply))
-                self.check_nothing_happened(reply.body)
+                self.check_nothing_happened(reply.body if reply.status >= 400 else b"")
 
     def test_shorter_than_promised(self):
         received, _ = raw_exchange(self.server, (
@@ -835,7 +841,7 @@ class Sizes(Hostile):
         for length in (2, 5000):
             reply = self.client.request("GET", "/v1/config", b"x" * length)
             self.assertIn(reply.status, (200, 400, 413))
-            self.check_nothing_happened(reply.body)
+            self.check_nothing_happened()
 
     def test_half_a_request_and_gone(self):
         """F01: the client dies in the middle of the body."""
@@ -848,7 +854,7 @@ class Sizes(Hostile):
             s.sendall((head + body)[:cut])
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             s.close()
-        self.check_nothing_happened(b"")
+        self.check_nothing_happened()
 
 
 # ---- raw HTTP ---------------------------------------------------------------------------------
@@ -894,7 +900,11 @@ RAW = {  # label: (bytes, statuses that are right for the first reply)
     "folded header": ("GET /v1/config HTTP/1.1\r\nHost: x\r\nX-A: a\r\n  b\r\n\r\n", (400,)),
     "NUL in a header": ("GET /v1/config HTTP/1.1\r\nHost: x\r\nX-A: a\x00b\r\n\r\n", (400,)),
     "NUL in the path": ("GET /v1/config\x00/x HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
-    "encoded NUL in the path": ("GET /v1/config%00/x HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
+    "path far too long": (f"GET /{'x' * 200000} HTTP/1.1\r\nHost: x\r\n\r\n", (400, 414)),
+    "header far too long": (
+        f"GET /v1/config HTTP/1.1\r\nHost: x\r\nX-A: {'x' * 200000}\r\n\r\n", (431,)),
+    "a thousand headers": ("GET /v1/config HTTP/1.1\r\nHost: x\r\n" + "".join(
+        f"X-{i}: {'x' * 40}\r\n" for i in range(1000)) + "\r\n", (431,)),
     "control in the path": ("GET /v1/con\x01fig HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
     "high bytes in the path": ("GET /v1/namespaces/\xff HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
     "space in the path": ("GET /v1/config x HTTP/1.1\r\nHost: x\r\n\r\n", (400,)),
@@ -941,7 +951,7 @@ def _raw_case(label, data, statuses):
             self.assertNotIn(200, statuses)
         self.assertTrue(closed, "the connection stayed open")
         self.assertNotIn(b"smuggled", received, "the hidden request was answered")
-        self.check_nothing_happened(received)
+        self.check_nothing_happened(received if 200 not in found else b"")
     return test
 
 
