@@ -70,7 +70,7 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit programs bench bench-programs asan ubsan tsan lint format install prepare \
+.PHONY: all help run unit programs test soak-kill bench bench-programs asan ubsan tsan lint format install prepare \
         prepare-test clean
 .SECONDARY:
 
@@ -115,6 +115,14 @@ unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
 	grep -hE '^\[  (PASSED|FAILED)' $$t.log | head -1 | sed "s|^|$$(basename $$t) |"; done; exit $$failed
 
 programs: all $(TEST_BINS)
+
+test: ## build and run all tests (T='--suite http --only tables' selects; see tests/run.py)
+	$(Q)tools/prepare test
+	$(Q)tests/run.py $(T)
+
+soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
+	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all
+	$(Q)tests/soak/kill_loop.py --cycles $(or $(N),1000) $(if $(SEED),--seed $(SEED))
 
 $(OUT)/bench/%: $(OUT)/bench/%.o $(LIBRARY)
 	@$(if $(V),,echo "  LINK  $@")

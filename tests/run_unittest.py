@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Runs Python tests by dotted names and ends with `N passed, N failed`: a test with several failing
 sub-tests is one that failed, a skipped one counts as nothing.
 

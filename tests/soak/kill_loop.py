@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Kills the program again and again while many writers are at work, and proves after each death that
 nothing acknowledged was lost, doubled or half done (reliability.md 1.2).
 
