@@ -50,7 +50,7 @@ struct exchange {
     bool head_seen;     /* the first handler call was made */
     bool discards_body; /* the reply is known already, the body is read to keep the connection */
     bool queued;        /* the library has the reply */
-    bool sent_directly; /* written past the library, see http_exchange_write_directly */
+    bool sent_directly; /* written past the library, see write_directly */
     bool lingers;       /* the client may still be sending when we close */
     struct http_body_plan plan;
     struct buf body;

@@ -25,8 +25,8 @@
 #include "base/metric.h"
 
 #define REAP_MS_MIN 10
-#define REAP_MS_MAX 1000
-#define REAPS_PER_DEADLINE 8
+#define REAP_MS_MAX 2500
+#define REAPS_PER_DEADLINE 4
 #define LINGER_US 3000000
 #define LINGERS_MAX 256
 

@@ -83,7 +83,8 @@ struct http_server_options {
     size_t target_bytes_max;
     size_t header_bytes_max; /* of the whole head with the request line */
     size_t body_bytes_max;
-    /* Deadlines are looked at eight times per shortest deadline, and at least once a second. */
+    /* Deadlines are looked at four times per shortest deadline: they are kept to a quarter of it.
+     */
     int64_t header_deadline_ms; /* from the first byte to the end of the head, absolute */
     int64_t body_deadline_ms;   /* for a body, in and out; each byte adds 1 / body_rate_min */
     int64_t body_rate_min;      /* bytes per second */
