@@ -6,7 +6,7 @@
  *
  * Prints: document_bytes=… commit_us=… memcpy_us=… jansson_us=…  (medians of CPU time). */
 #include "base/raw_json.h"
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 #include "iceberg/table_commit.h"
 
 #include <jansson.h>
@@ -103,7 +103,7 @@ static struct str append_body(long n)
 }
 
 /* One commit as the core does it; the new version becomes the next base. */
-static double commit_once(struct table_version **base, long n)
+static double commit_once(struct object_version **base, long n)
 {
     struct error err = {0};
     struct arena *arena = arena_new();
@@ -122,10 +122,10 @@ static double commit_once(struct table_version **base, long n)
             0) {
         fail("commit", &err);
     }
-    struct table_version *version = table_version_build(&next, &row);
+    struct object_version *version = object_version_build(&next, &row);
     double spent = cpu_us() - start;
 
-    table_version_unref(*base);
+    object_version_unref(*base);
     *base = version;
     arena_free(arena);
     free((char *)body.ptr);
@@ -162,10 +162,10 @@ int main(int argc, char **argv)
     struct error err = {0};
     struct str text = document(snapshots);
     struct object_row row = {.metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
-    struct table_version *base;
+    struct object_version *base;
     double commit[ROUNDS], copy[ROUNDS], jansson[ROUNDS];
 
-    if (table_version_parse(text, &row, &base, &err) != 0) {
+    if (object_version_parse(text, &row, &base, &err) != 0) {
         fail("parse", &err);
     }
     for (int i = 0; i < ROUNDS; i++) { /* interleaved: they share the machine's mood */
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
     }
     printf("document_bytes=%zu commit_us=%.1f memcpy_us=%.1f jansson_us=%.1f\n", base->document.len,
            median(commit, ROUNDS), median(copy, ROUNDS), median(jansson, 5));
-    table_version_unref(base);
+    object_version_unref(base);
     free((char *)text.ptr);
     return 0;
 }

@@ -5,8 +5,8 @@
  * thread, in commit order, before whoever asked for the change hears of it. So a load that starts
  * after an answer sees the answered state (contract/reliability.md R5). */
 #include "catalog/commit_core.h"
-#include "catalog/table_cache.h"
-#include "catalog/tables_private.h"
+#include "catalog/object_cache.h"
+#include "catalog/objects_private.h"
 
 #include "base/log.h"
 
@@ -24,7 +24,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **out, st
     catalog->options = *options;
     catalog->arena = arena_new();
     pthread_mutex_init(&catalog->lock, NULL);
-    catalog->cache = table_cache_new(options->table_cache_bytes);
+    catalog->cache = object_cache_new(options->table_cache_bytes);
     catalog->running = idempotency_running_new();
     struct commit_ports ports = commit_ports_of(catalog);
     catalog->commits = commit_core_new(catalog, &ports, COMMITS_PENDING_MAX);
@@ -46,7 +46,7 @@ void catalog_close(struct catalog *catalog)
     commit_core_drain(catalog->commits);
     commit_core_free(catalog->commits);
     warehouses_close(catalog);
-    table_cache_free(catalog->cache);
+    object_cache_free(catalog->cache);
     idempotency_running_free(catalog->running);
     pthread_mutex_destroy(&catalog->lock);
     arena_free(catalog->arena);
@@ -62,21 +62,21 @@ int catalog_health(struct catalog *catalog, bool *writable, struct error *err)
 
 static void forget(struct catalog *catalog, int64_t warehouse_id, struct str ns, struct str name)
 {
-    struct table_key key = {warehouse_id, ns, name};
+    struct object_key key = {warehouse_id, ns, name};
 
-    table_cache_publish(catalog->cache, &key, NULL);
+    object_cache_publish(catalog->cache, &key, NULL);
 }
 
 static void publish(struct catalog *catalog, const struct change *change,
-                    struct table_version *version)
+                    struct object_version *version)
 {
-    struct table_key key = {change->warehouse_id, change->namespace_key, change->name};
+    struct object_key key = {change->warehouse_id, change->namespace_key, change->name};
 
     if (version != NULL) {
         version->row.id = change->id; /* known only now for what was created */
         version->row.version = change->version;
     }
-    table_cache_publish(catalog->cache, &key, version);
+    object_cache_publish(catalog->cache, &key, version);
 }
 
 static void update_cache(struct catalog_change *change)

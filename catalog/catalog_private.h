@@ -3,11 +3,11 @@
 #define CATALOG_CATALOG_PRIVATE_H
 
 #include "catalog/catalog.h"
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 #include "catalog/warehouse.h"
 #include <pthread.h>
 
-struct table_cache;
+struct object_cache;
 struct commit_core;
 struct idempotency_running;
 
@@ -17,7 +17,7 @@ struct catalog {
     pthread_mutex_t lock; /* warehouse list and arena */
     _Atomic(struct warehouse *) warehouses; /* newest first; entries are never freed before close */
     struct warehouse *default_warehouse;
-    struct table_cache *cache;
+    struct object_cache *cache;
     struct commit_core *commits;
     struct idempotency_running *running; /* keys in flight */
 };
@@ -34,7 +34,7 @@ void idempotency_running_free(struct idempotency_running *running);
 struct catalog_change {
     struct change_set set;
     struct catalog *catalog;
-    struct table_version **publish; /* per change: the new version, or NULL: forget the name */
+    struct object_version **publish; /* per change: the new version, or NULL: forget the name */
     void (*done)(struct catalog_change *change); /* writer thread, after the cache */
     void *arg;
 };

@@ -292,7 +292,7 @@ static void request_settle(struct commit_request *request, struct commit_item *i
     if (!request->is_transaction) {
         request->version = work->changed ? work->version : work->base.version;
         assert(request->version != NULL);
-        table_version_ref(request->version);
+        object_version_ref(request->version);
     }
 }
 
@@ -342,8 +342,8 @@ static void round_finished(struct commit_round *round)
     round_release_lanes(core, round);
     size_t answered = round_answer(round);
     for (size_t i = 0; i < round->work_count; i++) {
-        table_version_unref(round->works[i].version);
-        table_version_unref(round->works[i].base.version);
+        object_version_unref(round->works[i].version);
+        object_version_unref(round->works[i].base.version);
     }
     arena_free(round->arena);
     pthread_mutex_lock(&core->lock);

@@ -11,11 +11,11 @@
 #ifndef CATALOG_COMMIT_H
 #define CATALOG_COMMIT_H
 
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 #include "catalog/warehouse.h"
 #include "iceberg/table_commit.h"
 
-struct table_change { /* one table of a commit or transaction */
+struct object_change { /* one table of a commit or transaction */
     struct identifier ident;
     struct table_commit commit; /* from table_commit_parse */
 };
@@ -23,7 +23,7 @@ struct table_change { /* one table of a commit or transaction */
 struct commit_request {
     struct warehouse *warehouse;
     const struct caller *caller;
-    struct table_change *tables;
+    struct object_change *tables;
     size_t table_count; /* 1: a commit; more, or is_transaction: all or nothing */
     bool is_transaction;
     struct arena *arena; /* the request's: everything above lives there; used by one round thread */
@@ -34,7 +34,7 @@ struct commit_request {
     /* results, valid in done */
     int result; /* 0 or -1 with err */
     struct error err;
-    struct table_version *version; /* of a single commit: the state that holds it; a reference */
+    struct object_version *version; /* of a single commit: the state that holds it; a reference */
     /* the commit core's */
     struct commit_item *item;
 };

@@ -9,9 +9,9 @@
 
 /* What a name is at the moment. */
 struct commit_base {
-    struct table_version *version; /* NULL: no table; a reference for the round */
-    bool is_other_kind;            /* a view has the name */
-    bool namespace_exists;         /* told only when there is no table */
+    struct object_version *version; /* NULL: no table; a reference for the round */
+    bool is_other_kind;             /* a view has the name */
+    bool namespace_exists;          /* told only when there is no table */
 };
 
 struct commit_ports {
@@ -21,7 +21,7 @@ struct commit_ports {
     int (*load_base)(void *arg, struct warehouse *warehouse, const struct identifier *ident,
                      bool fresh, struct commit_base *out, struct error *err);
     /* Durable and create-only when it returns 0. Blocks. */
-    int (*write_file)(void *arg, struct warehouse *warehouse, const struct table_version *version,
+    int (*write_file)(void *arg, struct warehouse *warehouse, const struct object_version *version,
                       struct error *err);
     /* Did this very request already change that object (history)? Blocks. */
     bool (*find_repeat)(void *arg, int64_t object_id, const struct caller *caller);
@@ -60,7 +60,7 @@ enum item_state {
 /* One table of one request, waiting in one lane. */
 struct commit_item {
     struct commit_request *request;
-    struct table_change *change;
+    struct object_change *change;
     struct commit_lane *lane;
     struct commit_item *next; /* in the lane's queue, then in the round's work */
     enum item_state state;
@@ -79,9 +79,9 @@ struct lane_work {
     struct commit_base base;
     struct table_metadata draft; /* valid when base.version is set or `changed` */
     bool changed;
-    struct str file_location;      /* of the new file */
-    struct str location;           /* canonical table location of the draft */
-    struct table_version *version; /* the new one, once rendered; a reference */
+    struct str file_location;       /* of the new file */
+    struct str location;            /* canonical table location of the draft */
+    struct object_version *version; /* the new one, once rendered; a reference */
 };
 
 struct fold_inputs {

@@ -6,7 +6,7 @@
  *   - an item that creates the table or moves its location is alone in its round, because the
  *     metastore may refuse the place, and that must hit nobody else. */
 #include "catalog/commit_core.h"
-#include "catalog/table_location.h"
+#include "catalog/object_location.h"
 
 #include <assert.h>
 
@@ -80,7 +80,7 @@ static int check_place(struct lane_work *work, const struct table_metadata *next
     if (work->base.version != NULL) {
         previous = work->base.version->row.metadata_location;
     }
-    if (table_location_check(work->warehouse, next, arena, &work->location, &item->err) != 0) {
+    if (object_location_check(work->warehouse, next, arena, &work->location, &item->err) != 0) {
         return -1;
     }
     return table_metadata_file_location(next, previous, uuid, arena, &work->file_location,

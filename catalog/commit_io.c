@@ -2,7 +2,7 @@
  * warehouse's storage for new files, the metastore for changes and history, the worker pool. */
 #include "catalog/commit_core.h"
 #include "catalog/metadata_file.h"
-#include "catalog/tables_private.h"
+#include "catalog/objects_private.h"
 
 #include <assert.h>
 
@@ -13,10 +13,10 @@ static int port_load_base(void *arg, struct warehouse *warehouse, const struct i
     struct object_row row;
     bool found = false;
     struct arena *arena = arena_new();
-    struct table_key key = table_key_of(warehouse, ident, arena);
-    uint64_t epoch = table_cache_epoch(catalog->cache, &key);
+    struct object_key key = object_key_of(warehouse, ident, arena);
+    uint64_t epoch = object_cache_epoch(catalog->cache, &key);
     *out = (struct commit_base){0};
-    out->version = fresh ? NULL : table_cache_get(catalog->cache, &key);
+    out->version = fresh ? NULL : object_cache_get(catalog->cache, &key);
     if (out->version != NULL) {
         arena_free(arena);
         return 0;
@@ -40,7 +40,7 @@ static int port_load_base(void *arg, struct warehouse *warehouse, const struct i
 }
 
 static int port_write_file(void *arg, struct warehouse *warehouse,
-                           const struct table_version *version, struct error *err)
+                           const struct object_version *version, struct error *err)
 {
     (void)arg;
     return metadata_file_write(warehouse->io, version->row.metadata_location, version->document,

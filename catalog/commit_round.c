@@ -133,8 +133,8 @@ static void reset_for_attempt(struct commit_round *round)
 {
     for (size_t i = 0; i < round->work_count; i++) {
         struct lane_work *work = &round->works[i];
-        table_version_unref(work->version);
-        table_version_unref(work->base.version);
+        object_version_unref(work->version);
+        object_version_unref(work->base.version);
         work->version = NULL;
         work->base = (struct commit_base){0};
         work->changed = false;
@@ -208,7 +208,7 @@ static void round_settle(struct commit_round *round)
 
 static void fill_change(struct change *change, const struct lane_work *work, struct arena *arena)
 {
-    const struct table_version *base = work->base.version;
+    const struct object_version *base = work->base.version;
 
     *change = (struct change){
         .kind = base == NULL ? CHANGE_OBJECT_CREATE : CHANGE_OBJECT_UPDATE,
@@ -274,7 +274,7 @@ static void build_change(struct commit_round *round)
     set->changes = ARENA_ARRAY(round->arena, struct change, round->work_count);
     set->history = ARENA_ARRAY(round->arena, struct history_row, items);
     set->idempotency = ARENA_ARRAY(round->arena, struct idempotency_row, items);
-    round->change.publish = ARENA_ARRAY(round->arena, struct table_version *, round->work_count);
+    round->change.publish = ARENA_ARRAY(round->arena, struct object_version *, round->work_count);
     for (size_t i = 0; i < round->work_count; i++) {
         struct lane_work *work = &round->works[i];
         if (work->changed) {
@@ -350,7 +350,7 @@ static void fold_all(struct commit_round *round)
 
 static void render(struct commit_round *round, struct lane_work *work)
 {
-    const struct table_version *base = work->base.version;
+    const struct object_version *base = work->base.version;
     struct object_row row = {
         .id = base == NULL ? 0 : base->row.id,
         .kind = OBJECT_TABLE,
@@ -363,7 +363,7 @@ static void render(struct commit_round *round, struct lane_work *work)
         .version = base == NULL ? 1 : base->row.version + 1,
     };
 
-    work->version = table_version_build(&work->draft, &row);
+    work->version = object_version_build(&work->draft, &row);
 }
 
 /* Rule 3: 0 only when every file of the round is durable. */

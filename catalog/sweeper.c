@@ -296,13 +296,13 @@ static int lives_again(struct sweep *sweep, const struct job_row *job, struct st
 static enum job_end purge_with_metadata(struct sweep *sweep, const struct job_row *job,
                                         struct purge *purge, struct job_row *next)
 {
-    struct table_version *version;
+    struct object_version *version;
     struct error err = {0};
     if (catalog_table_load_at(sweep->catalog, purge->warehouse, purge->metadata_location, &version,
                               &err) != 0)
         return err.kind == ERR_UNAVAILABLE ? JOB_LATER : unreadable(job, err.message);
     purge_files(purge, &version->metadata);
-    table_version_unref(version);
+    object_version_unref(version);
     if (purge->failed > 0)
         return JOB_LATER;
     *next = *job;

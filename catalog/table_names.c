@@ -42,10 +42,10 @@ struct name_change {
     struct warehouse *warehouse;
     const struct caller *caller;
     const struct identifier *ident;
-    const struct identifier *to; /* rename */
-    bool purge;                  /* drop */
-    struct table_version *final; /* unregister: the result */
-    struct arena *arena;         /* of one try */
+    const struct identifier *to;  /* rename */
+    bool purge;                   /* drop */
+    struct object_version *final; /* unregister: the result */
+    struct arena *arena;          /* of one try */
     struct error *err;
     bool again; /* another change came between read and write */
 };
@@ -143,7 +143,7 @@ int catalog_table_drop(struct catalog *catalog, struct warehouse *warehouse,
 
 static int unregister_once(struct name_change *use)
 {
-    struct table_version *version;
+    struct object_version *version;
     if (catalog_table_load(use->catalog, use->warehouse, use->ident, &version, use->err) != 0)
         return -1;
     struct mutation mutation = {
@@ -155,13 +155,13 @@ static int unregister_once(struct name_change *use)
     if (result == 0)
         use->final = version;
     else
-        table_version_unref(version);
+        object_version_unref(version);
     return result;
 }
 
 int catalog_table_unregister(struct catalog *catalog, struct warehouse *warehouse,
                              const struct caller *caller, const struct identifier *ident,
-                             struct table_version **out, struct error *err)
+                             struct object_version **out, struct error *err)
 {
     struct name_change use = {
         .catalog = catalog, .warehouse = warehouse, .caller = caller, .ident = ident, .err = err};

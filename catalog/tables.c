@@ -6,8 +6,8 @@
 
 #include "catalog/metadata_file.h"
 #include "catalog/orphans.h"
-#include "catalog/table_location.h"
-#include "catalog/tables_private.h"
+#include "catalog/object_location.h"
+#include "catalog/objects_private.h"
 
 #include "base/failpoint.h"
 #include "base/limits.h"
@@ -18,42 +18,42 @@
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-struct table_key table_key_of(const struct warehouse *warehouse, const struct identifier *ident,
-                              struct arena *arena)
+struct object_key object_key_of(const struct warehouse *warehouse, const struct identifier *ident,
+                                struct arena *arena)
 {
-    return (struct table_key){warehouse->id, namespace_key(&ident->ns, arena), ident->name};
+    return (struct object_key){warehouse->id, namespace_key(&ident->ns, arena), ident->name};
 }
 
 static int read_version(struct warehouse *warehouse, const struct object_row *row,
-                        struct table_version **out, struct error *err)
+                        struct object_version **out, struct error *err)
 {
     struct buf text = BUF_INIT(METADATA_FILE_BYTES_MAX);
     int rc = metadata_file_read(warehouse->io, row->metadata_location, &text, err);
 
     if (rc == 0) {
-        rc = table_version_parse(buf_str(&text), row, out, err);
+        rc = object_version_parse(buf_str(&text), row, out, err);
     }
     buf_free(&text);
     return rc;
 }
 
-static bool is_of_row(const struct table_version *version, const struct object_row *row)
+static bool is_of_row(const struct object_version *version, const struct object_row *row)
 {
     return version->row.id == row->id && version->row.version == row->version &&
            str_equal(version->row.metadata_location, row->metadata_location);
 }
 
 int table_from_row(struct catalog *catalog, struct warehouse *warehouse,
-                   const struct table_key *key, const struct object_row *row, uint64_t epoch,
-                   struct table_version **out, struct error *err)
+                   const struct object_key *key, const struct object_row *row, uint64_t epoch,
+                   struct object_version **out, struct error *err)
 {
-    struct table_version *version = table_cache_get(catalog->cache, key);
+    struct object_version *version = object_cache_get(catalog->cache, key);
 
     if (version != NULL && is_of_row(version, row)) {
         *out = version;
         return 0;
     }
-    table_version_unref(version);
+    object_version_unref(version);
     metric_add(METRIC_CACHE_MISSES, 1);
     if (read_version(warehouse, row, out, err) != 0) {
         if (err->kind != ERR_FILE_NOT_FOUND && err->kind != ERR_UNAVAILABLE) {
@@ -64,13 +64,13 @@ int table_from_row(struct catalog *catalog, struct warehouse *warehouse,
         }
         return -1;
     }
-    table_cache_insert(catalog->cache, key, *out, epoch);
+    object_cache_insert(catalog->cache, key, *out, epoch);
     return 0;
 }
 
 /* Answers of memory outlive a file that somebody took away; who wants to know pays a look. */
 static int verify_file(struct catalog *catalog, struct warehouse *warehouse,
-                       const struct table_version *version, struct error *err)
+                       const struct object_version *version, struct error *err)
 {
     bool exists = true;
 
@@ -87,25 +87,25 @@ static int verify_file(struct catalog *catalog, struct warehouse *warehouse,
     return 0;
 }
 
-struct table_version *catalog_table_cached(struct catalog *catalog, struct warehouse *warehouse,
-                                           const struct identifier *ident)
+struct object_version *catalog_table_cached(struct catalog *catalog, struct warehouse *warehouse,
+                                            const struct identifier *ident)
 {
     struct arena *arena = NULL;
-    struct table_key key = {warehouse->id, STR_NONE, ident->name};
+    struct object_key key = {warehouse->id, STR_NONE, ident->name};
     struct error err;
 
     if (ident->ns.level_count == 1) {
         key.namespace_key = ident->ns.levels[0]; /* the common case needs no memory */
     } else {
         arena = arena_new();
-        key = table_key_of(warehouse, ident, arena);
+        key = object_key_of(warehouse, ident, arena);
     }
-    struct table_version *version = table_cache_get(catalog->cache, &key);
+    struct object_version *version = object_cache_get(catalog->cache, &key);
     if (arena != NULL) {
         arena_free(arena);
     }
     if (version != NULL && verify_file(catalog, warehouse, version, &err) != 0) {
-        table_version_unref(version);
+        object_version_unref(version);
         return NULL;
     }
     if (version != NULL) {
@@ -115,20 +115,20 @@ struct table_version *catalog_table_cached(struct catalog *catalog, struct wareh
 }
 
 int catalog_table_load(struct catalog *catalog, struct warehouse *warehouse,
-                       const struct identifier *ident, struct table_version **out,
+                       const struct identifier *ident, struct object_version **out,
                        struct error *err)
 {
     struct object_row row;
     struct arena *arena = arena_new();
-    struct table_key key = table_key_of(warehouse, ident, arena);
-    uint64_t epoch = table_cache_epoch(catalog->cache, &key);
+    struct object_key key = object_key_of(warehouse, ident, arena);
+    uint64_t epoch = object_cache_epoch(catalog->cache, &key);
     int rc = catalog_table_row(catalog, warehouse, ident, arena, &row, err);
 
     if (rc == 0) {
         rc = table_from_row(catalog, warehouse, &key, &row, epoch, out, err);
     }
     if (rc == 0 && verify_file(catalog, warehouse, *out, err) != 0) {
-        table_version_unref(*out);
+        object_version_unref(*out);
         rc = -1;
     }
     arena_free(arena);
@@ -136,7 +136,7 @@ int catalog_table_load(struct catalog *catalog, struct warehouse *warehouse,
 }
 
 int catalog_table_load_at(struct catalog *catalog, struct warehouse *warehouse,
-                          struct str metadata_location, struct table_version **out,
+                          struct str metadata_location, struct object_version **out,
                           struct error *err)
 {
     struct object_row row = {
@@ -158,7 +158,7 @@ struct new_table {
     const struct caller *caller;
     const struct identifier *ident;
     struct arena *arena;
-    struct table_version *version;
+    struct object_version *version;
     struct object_row existing; /* id 0: the name is free */
 };
 
@@ -241,7 +241,7 @@ static enum change_outcome submit_row(struct new_table *new, struct catalog_chan
     };
     *history = catalog_history(new->catalog, new->caller, 0, new->arena);
     memset(change, 0, sizeof *change);
-    change->publish = ARENA_NEW(new->arena, struct table_version *);
+    change->publish = ARENA_NEW(new->arena, struct object_version *);
     change->publish[0] = new->version;
     change->set.changes = c;
     change->set.change_count = 1;
@@ -262,8 +262,8 @@ static struct str requested_location(const struct new_table *new, const struct t
     struct str location = create->location;
 
     if (location.len == 0) {
-        return table_location_default(new->warehouse, new->ident, uuid,
-                                      new->catalog->options.unique_table_locations, new->arena);
+        return object_location_default(new->warehouse, new->ident, uuid,
+                                       new->catalog->options.unique_table_locations, new->arena);
     }
     while (location.len > 1 && location.ptr[location.len - 1] == '/') {
         location.len--;
@@ -284,7 +284,7 @@ static int build_first_version(struct new_table *new, const struct table_create 
     struct str location = requested_location(new, create, uuid);
     if (table_create_build(create, location, uuid, clock_now_ms(options->clock), new->arena,
                            &metadata, err) != 0 ||
-        table_location_check(new->warehouse, &metadata, new->arena, &row.location, err) != 0) {
+        object_location_check(new->warehouse, &metadata, new->arena, &row.location, err) != 0) {
         return -1;
     }
     if (!create->stage_create &&
@@ -295,7 +295,7 @@ static int build_first_version(struct new_table *new, const struct table_create 
     row.namespace_key = namespace_key(&new->ident->ns, new->arena);
     row.name = new->ident->name;
     row.uuid = str_cstr(uuid);
-    new->version = table_version_build(&metadata, &row);
+    new->version = object_version_build(&metadata, &row);
     return 0;
 }
 
@@ -321,7 +321,7 @@ static void make_directories(const struct new_table *new)
 
 static int store_first_version(struct new_table *new, struct error *err)
 {
-    const struct table_version *version = new->version;
+    const struct object_version *version = new->version;
     struct catalog_change change;
 
     if (FAILPOINT("create_before_put") ||
@@ -345,20 +345,20 @@ static int store_first_version(struct new_table *new, struct error *err)
     return outcome_error(new, &change.set, err);
 }
 
-static int finish(struct new_table *new, int rc, struct table_version **out)
+static int finish(struct new_table *new, int rc, struct object_version **out)
 {
     arena_free(new->arena);
     if (rc == 0) {
         *out = new->version;
     } else {
-        table_version_unref(new->version);
+        object_version_unref(new->version);
     }
     return rc;
 }
 
 int catalog_table_create(struct catalog *catalog, struct warehouse *warehouse,
                          const struct caller *caller, const struct identifier *ident,
-                         const struct table_create *create, struct table_version **out,
+                         const struct table_create *create, struct object_version **out,
                          struct error *err)
 {
     struct new_table new = {.catalog = catalog,
@@ -397,8 +397,8 @@ static int read_registered(struct new_table *new, struct str metadata_location, 
         read_version(new->warehouse, &row, &new->version, err) != 0) {
         return -1;
     }
-    struct table_version *version = new->version;
-    if (table_location_check(new->warehouse, &version->metadata, new->arena, &row.location, err) !=
+    struct object_version *version = new->version;
+    if (object_location_check(new->warehouse, &version->metadata, new->arena, &row.location, err) !=
         0) {
         return -1;
     }
@@ -413,8 +413,8 @@ static int read_registered(struct new_table *new, struct str metadata_location, 
 
 int catalog_table_register(struct catalog *catalog, struct warehouse *warehouse,
                            const struct caller *caller, const struct identifier *ident,
-                           struct str metadata_location, bool overwrite, struct table_version **out,
-                           struct error *err)
+                           struct str metadata_location, bool overwrite,
+                           struct object_version **out, struct error *err)
 {
     struct new_table new = {.catalog = catalog,
                             .warehouse = warehouse,

@@ -1,9 +1,9 @@
 /* Tables as names with metadata (contract/rest.md 3.2–3.6, 3.8). Commits are in catalog/commit.h.
- * Every table_version handed out carries a reference for the caller: table_version_unref. */
+ * Every object_version handed out carries a reference for the caller: object_version_unref. */
 #ifndef CATALOG_TABLES_H
 #define CATALOG_TABLES_H
 
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 #include "catalog/warehouse.h"
 #include "iceberg/table_create.h"
 
@@ -18,17 +18,17 @@ MUST_USE int catalog_table_exists(struct catalog *catalog, struct warehouse *war
 
 /* The current version when it is in memory, else NULL. No I/O: fit for an event loop.
  * With verify_metadata_file always NULL when the file is gone (one stat). */
-struct table_version *catalog_table_cached(struct catalog *catalog, struct warehouse *warehouse,
-                                           const struct identifier *ident);
+struct object_version *catalog_table_cached(struct catalog *catalog, struct warehouse *warehouse,
+                                            const struct identifier *ident);
 
 /* Errors: ERR_NO_SUCH_TABLE, ERR_FILE_NOT_FOUND, ERR_UNAVAILABLE, ERR_INTERNAL (unreadable). */
 MUST_USE int catalog_table_load(struct catalog *catalog, struct warehouse *warehouse,
-                                const struct identifier *ident, struct table_version **out,
+                                const struct identifier *ident, struct object_version **out,
                                 struct error *err);
 
 /* The document at that location, for replays of earlier answers: as it was then. */
 MUST_USE int catalog_table_load_at(struct catalog *catalog, struct warehouse *warehouse,
-                                   struct str metadata_location, struct table_version **out,
+                                   struct str metadata_location, struct object_version **out,
                                    struct error *err);
 
 /* Creates, or with create->stage_create only builds (*out then has no metadata_location, and its
@@ -36,14 +36,14 @@ MUST_USE int catalog_table_load_at(struct catalog *catalog, struct warehouse *wa
  * ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION, ERR_UNAVAILABLE. */
 MUST_USE int catalog_table_create(struct catalog *catalog, struct warehouse *warehouse,
                                   const struct caller *caller, const struct identifier *ident,
-                                  const struct table_create *create, struct table_version **out,
+                                  const struct table_create *create, struct object_version **out,
                                   struct error *err);
 
 /* Points a name at an existing metadata file. Errors: as create; ERR_FILE_NOT_FOUND. */
 MUST_USE int catalog_table_register(struct catalog *catalog, struct warehouse *warehouse,
                                     const struct caller *caller, const struct identifier *ident,
                                     struct str metadata_location, bool overwrite,
-                                    struct table_version **out, struct error *err);
+                                    struct object_version **out, struct error *err);
 
 /* Removes the name. With purge the files become a durable job for the sweeper.
  * Errors: ERR_NO_SUCH_TABLE. */
@@ -54,7 +54,7 @@ MUST_USE int catalog_table_drop(struct catalog *catalog, struct warehouse *wareh
 /* Removes the name and returns the final version. Errors: ERR_NO_SUCH_TABLE. */
 MUST_USE int catalog_table_unregister(struct catalog *catalog, struct warehouse *warehouse,
                                       const struct caller *caller, const struct identifier *ident,
-                                      struct table_version **out, struct error *err);
+                                      struct object_version **out, struct error *err);
 
 /* Order of checks and texts: rest.md 3.2. Errors: ERR_NO_SUCH_TABLE, ERR_NO_SUCH_NAMESPACE,
  * ERR_ALREADY_EXISTS. */

@@ -26,7 +26,7 @@ static void commit_done(struct commit_request *commit)
 }
 
 /* The request may be answered and gone when this returns. */
-static int submit(struct request *req, struct table_change *tables, size_t count,
+static int submit(struct request *req, struct object_change *tables, size_t count,
                   bool is_transaction)
 {
     struct commit_request *commit = ARENA_NEW(req->arena, struct commit_request);
@@ -47,7 +47,7 @@ int handle_commit(struct request *req, struct response *res, struct error *err)
 {
     (void)res;
     struct str body;
-    struct table_change *change = ARENA_NEW(req->arena, struct table_change);
+    struct object_change *change = ARENA_NEW(req->arena, struct object_change);
     change->ident = req->ident; /* the path decides; an identifier in the body is not looked at */
     if (request_json_text(req, &body, err) != 0 ||
         table_commit_parse(body, req->arena, &change->commit, err) != 0)
@@ -55,7 +55,7 @@ int handle_commit(struct request *req, struct response *res, struct error *err)
     return submit(req, change, 1, false);
 }
 
-static int parse_table_change(struct request *req, struct str text, struct table_change *out,
+static int parse_table_change(struct request *req, struct str text, struct object_change *out,
                               struct error *err)
 {
     json_t *ident;
@@ -80,7 +80,7 @@ static bool identifiers_equal(const struct identifier *a, const struct identifie
     return true;
 }
 
-static int refuse_twice(struct request *req, const struct table_change *tables, size_t count,
+static int refuse_twice(struct request *req, const struct object_change *tables, size_t count,
                         struct error *err)
 {
     for (size_t i = 0; i < count; i++)
@@ -103,8 +103,8 @@ int handle_transaction(struct request *req, struct response *res, struct error *
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table-changes: must be an array");
 
     size_t count = 0;
-    struct table_change *tables =
-        ARENA_ARRAY(req->arena, struct table_change, TRANSACTION_TABLES_MAX);
+    struct object_change *tables =
+        ARENA_ARRAY(req->arena, struct object_change, TRANSACTION_TABLES_MAX);
     struct raw_json_cursor cursor = raw_json_enter(list);
     while (raw_json_next_element(&cursor, &element)) {
         if (count == TRANSACTION_TABLES_MAX)

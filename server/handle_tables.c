@@ -56,7 +56,7 @@ int handle_table_create(struct request *req, struct response *res, struct error 
 {
     json_t *body;
     struct table_create create;
-    struct table_version *version;
+    struct object_version *version;
     if (request_json(req, &body, err) != 0 ||
         table_create_parse(body, req->arena, &create, err) != 0)
         return HANDLER_ERROR;
@@ -75,7 +75,7 @@ int handle_table_register(struct request *req, struct response *res, struct erro
     struct str location;
     bool overwrite;
     struct identifier ident = {.ns = req->ns};
-    struct table_version *version;
+    struct object_version *version;
     if (request_json(req, &body, err) != 0 ||
         request_json_string(body, "name", &ident.name, err) != 0 ||
         request_json_string(body, "metadata-location", &location, err) != 0 ||
@@ -101,7 +101,7 @@ static int wants_refs_only(struct request *req, bool *refs_only, struct error *e
     return 0;
 }
 
-static int load(struct request *req, struct table_version **version, struct error *err)
+static int load(struct request *req, struct object_version **version, struct error *err)
 {
     *version = catalog_table_cached(req->service->catalog, req->warehouse, &req->ident);
     if (*version != NULL)
@@ -114,7 +114,7 @@ static int load(struct request *req, struct table_version **version, struct erro
 int handle_table_load(struct request *req, struct response *res, struct error *err)
 {
     bool refs_only;
-    struct table_version *version;
+    struct object_version *version;
     if (wants_refs_only(req, &refs_only, err) != 0)
         return HANDLER_ERROR;
     int result = load(req, &version, err);
@@ -125,11 +125,11 @@ int handle_table_load(struct request *req, struct response *res, struct error *e
     struct str known = http_exchange_header(req->exchange, "If-None-Match");
     if (known.len > 0 && etag_matches(known, etag)) {
         response_not_modified(res, etag, req->arena);
-        table_version_unref(version);
+        object_version_unref(version);
     } else if (!refs_only) {
         response_table(res, version, req->arena);
     } else if (!req->on_worker && version->document.len > INLINE_DOCUMENT_BYTES_MAX) {
-        table_version_unref(version);
+        object_version_unref(version);
         return HANDLER_BLOCKS;
     } else {
         response_table_refs_only(res, version, req->arena);
@@ -160,7 +160,7 @@ int handle_table_drop(struct request *req, struct response *res, struct error *e
 
 int handle_table_unregister(struct request *req, struct response *res, struct error *err)
 {
-    struct table_version *version;
+    struct object_version *version;
     req->caller.idempotency.status = 200;
     if (catalog_table_unregister(req->service->catalog, req->warehouse, &req->caller, &req->ident,
                                  &version, err) != 0)

@@ -104,7 +104,7 @@ static enum idempotent_step replay(struct request *req, const struct idempotency
     } else {
         if (!req->on_worker)
             return IDEMPOTENT_BLOCKS;
-        struct table_version *version;
+        struct object_version *version;
         if (catalog_table_load_at(req->service->catalog, req->warehouse, record->metadata_location,
                                   &version, &req->err) != 0)
             return IDEMPOTENT_REFUSED;

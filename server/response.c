@@ -56,16 +56,16 @@ static void add_etag(struct response *res, const char *etag, struct arena *arena
         response_header(res, "ETag", arena_cstr(arena, str_cstr(etag)));
 }
 
-void response_table(struct response *res, struct table_version *version, struct arena *arena)
+void response_table(struct response *res, struct object_version *version, struct arena *arena)
 {
     response_json(res, version->reply);
     if (version->row.metadata_location.len > 0)
         add_etag(res, version->etag[0], arena);
-    res->reply.release = table_version_unref;
+    res->reply.release = object_version_unref;
     res->reply.release_arg = version;
 }
 
-void response_table_refs_only(struct response *res, struct table_version *version,
+void response_table_refs_only(struct response *res, struct object_version *version,
                               struct arena *arena)
 {
     struct buf body = BUF_INIT(BODY_BYTES_MAX);
@@ -77,7 +77,7 @@ void response_table_refs_only(struct response *res, struct table_version *versio
     buf_add(&body, STR(",\"config\":{}}"));
     response_json_buf(res, &body, arena);
     add_etag(res, version->etag[1], arena);
-    table_version_unref(version);
+    object_version_unref(version);
 }
 
 void response_not_modified(struct response *res, const char *etag, struct arena *arena)

@@ -4,7 +4,7 @@
 #ifndef SERVER_RESPONSE_H
 #define SERVER_RESPONSE_H
 
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 #include "server/http_server.h"
 #include <jansson.h>
 
@@ -25,9 +25,9 @@ void response_json_value(struct response *res, json_t *value, struct arena *aren
 
 /* 200 with the table's own rendering, uncopied; takes the reference to `version`. The tag is that
  * of a full load; a staged table has none. */
-void response_table(struct response *res, struct table_version *version, struct arena *arena);
+void response_table(struct response *res, struct object_version *version, struct arena *arena);
 /* The same with the snapshots that some ref points to. */
-void response_table_refs_only(struct response *res, struct table_version *version,
+void response_table_refs_only(struct response *res, struct object_version *version,
                               struct arena *arena);
 void response_not_modified(struct response *res, const char *etag, struct arena *arena); /* 304 */
 

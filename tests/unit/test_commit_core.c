@@ -36,7 +36,7 @@ struct sim_history {
 };
 
 struct sim_table {
-    struct table_version *version; /* NULL: does not exist */
+    struct object_version *version; /* NULL: does not exist */
     int64_t id, row_version;
     struct sim_history history[HISTORY_MAX]; /* of all tables that ever had the name */
     size_t history_count;
@@ -45,7 +45,7 @@ struct sim_table {
 struct sim_request {
     struct commit_request request;
     struct caller caller;
-    struct table_change changes[2];
+    struct object_change changes[2];
     size_t tables[2];
     int64_t snapshot_id;
     bool answered;
@@ -130,7 +130,7 @@ static int sim_load_base(void *arg, struct warehouse *warehouse, const struct id
     *out = (struct commit_base){.namespace_exists = true};
     if (table->version != NULL) {
         out->version = table->version;
-        table_version_ref(table->version);
+        object_version_ref(table->version);
     }
     return 0;
 }
@@ -146,7 +146,7 @@ static bool file_is_written(const struct sim *sim, struct str location)
 }
 
 static int sim_write_file(void *arg, struct warehouse *warehouse,
-                          const struct table_version *version, struct error *err)
+                          const struct object_version *version, struct error *err)
 {
     struct sim *sim = arg;
 
@@ -234,11 +234,11 @@ static void apply(struct sim *sim, struct catalog_change *change, bool unknown)
         c->version = creates ? 1 : table->row_version + 1;
         table->id = c->id;
         table->row_version = c->version;
-        table_version_unref(table->version);
+        object_version_unref(table->version);
         table->version = change->publish[i];
         table->version->row.id = c->id;
         table->version->row.version = c->version;
-        table_version_ref(table->version);
+        object_version_ref(table->version);
     }
     for (size_t i = 0; i < set->history_count; i++) {
         const struct change *c = &set->changes[set->history[i].change_index];
@@ -273,7 +273,7 @@ static void drop_some_table(struct sim *sim)
 {
     struct sim_table *table = &sim->tables[roll(sim) % TABLES];
 
-    table_version_unref(table->version);
+    object_version_unref(table->version);
     table->version = NULL;
 }
 
@@ -289,8 +289,8 @@ static void swing_some_pointer(struct sim *sim)
     row.version = ++table->row_version;
     row.metadata_location =
         arena_printf(sim->arena, "file:///w/elsewhere-%lld", (long long)table->row_version);
-    struct table_version *next = table_version_build(&table->version->metadata, &row);
-    table_version_unref(table->version);
+    struct object_version *next = object_version_build(&table->version->metadata, &row);
+    object_version_unref(table->version);
     table->version = next;
 }
 
@@ -357,7 +357,7 @@ static struct str body_move(struct sim *sim, const struct sim_request *r)
 
 static struct str request_body(struct sim *sim, struct sim_request *r, size_t table)
 {
-    const struct table_version *version = sim->tables[table].version;
+    const struct object_version *version = sim->tables[table].version;
 
     if (version != NULL && chance(sim, 8)) {
         r->moves = true;
@@ -544,10 +544,10 @@ static void close_sim(struct sim *sim)
     commit_core_drain(sim->core);
     commit_core_free(sim->core);
     for (size_t i = 0; i < sim->request_count; i++) {
-        table_version_unref(sim->requests[i].request.version);
+        object_version_unref(sim->requests[i].request.version);
     }
     for (size_t i = 0; i < TABLES; i++) {
-        table_version_unref(sim->tables[i].version);
+        object_version_unref(sim->tables[i].version);
     }
     arena_free(sim->arena);
 }

@@ -5,7 +5,7 @@
  *   - `bytes` is the sum of the entries' bytes, and at most `bytes_max` unless a single entry is
  *     larger (the newest entry is never evicted: a commit always finds its own base);
  *   - `epoch` grows with every publish of any name of the shard. */
-#include "catalog/table_cache.h"
+#include "catalog/object_cache.h"
 
 #include "base/log.h"
 #include "base/metric.h"
@@ -20,7 +20,7 @@
 struct entry {
     struct entry *chain;         /* same bucket */
     struct entry *newer, *older; /* LRU */
-    struct table_version *version;
+    struct object_version *version;
     uint64_t hash;
     int64_t warehouse_id;
     size_t namespace_bytes, name_bytes, bytes;
@@ -36,7 +36,7 @@ struct shard {
     uint64_t epoch;
 } __attribute__((aligned(64)));
 
-struct table_cache {
+struct object_cache {
     struct shard shards[SHARDS];
 };
 
@@ -48,7 +48,7 @@ static uint64_t hash_bytes(uint64_t hash, struct str s)
     return hash;
 }
 
-static uint64_t hash_key(const struct table_key *key)
+static uint64_t hash_key(const struct object_key *key)
 {
     uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)key->warehouse_id;
     hash = hash_bytes(hash, key->namespace_key);
@@ -57,7 +57,7 @@ static uint64_t hash_key(const struct table_key *key)
     return hash ^ (hash >> 29);
 }
 
-static struct shard *shard_of(struct table_cache *cache, uint64_t hash)
+static struct shard *shard_of(struct object_cache *cache, uint64_t hash)
 {
     return &cache->shards[hash % SHARDS];
 }
@@ -76,9 +76,9 @@ static void *must_calloc(size_t count, size_t bytes)
     return p;
 }
 
-struct table_cache *table_cache_new(size_t bytes_max)
+struct object_cache *object_cache_new(size_t bytes_max)
 {
-    struct table_cache *cache = aligned_alloc(64, sizeof *cache);
+    struct object_cache *cache = aligned_alloc(64, sizeof *cache);
     if (cache == NULL) {
         log_fatal("out of memory");
     }
@@ -93,14 +93,14 @@ struct table_cache *table_cache_new(size_t bytes_max)
     return cache;
 }
 
-static bool entry_is(const struct entry *entry, uint64_t hash, const struct table_key *key)
+static bool entry_is(const struct entry *entry, uint64_t hash, const struct object_key *key)
 {
     return entry->hash == hash && entry->warehouse_id == key->warehouse_id &&
            str_equal(str_from(entry->text, entry->namespace_bytes), key->namespace_key) &&
            str_equal(str_from(entry->text + entry->namespace_bytes, entry->name_bytes), key->name);
 }
 
-static struct entry *find(struct shard *shard, uint64_t hash, const struct table_key *key)
+static struct entry *find(struct shard *shard, uint64_t hash, const struct object_key *key)
 {
     for (struct entry *e = *bucket_of(shard, hash); e != NULL; e = e->chain) {
         if (entry_is(e, hash, key)) {
@@ -137,7 +137,7 @@ static void entry_remove(struct shard *shard, struct entry *e)
     shard->bytes -= e->bytes;
     shard->entry_count--;
     metric_add(METRIC_CACHE_BYTES, -(int64_t)e->bytes);
-    table_version_unref(e->version);
+    object_version_unref(e->version);
     free(e);
 }
 
@@ -159,8 +159,8 @@ static void grow(struct shard *shard)
     free(old);
 }
 
-static void entry_add(struct shard *shard, uint64_t hash, const struct table_key *key,
-                      struct table_version *version)
+static void entry_add(struct shard *shard, uint64_t hash, const struct object_key *key,
+                      struct object_version *version)
 {
     size_t text_bytes = key->namespace_key.len + key->name.len;
     struct entry *e = must_calloc(1, sizeof *e + text_bytes);
@@ -173,7 +173,7 @@ static void entry_add(struct shard *shard, uint64_t hash, const struct table_key
     memcpy(e->text + key->namespace_key.len, key->name.ptr, key->name.len);
     e->bytes = version->bytes + sizeof *e + text_bytes;
     e->version = version;
-    table_version_ref(version);
+    object_version_ref(version);
     if (shard->entry_count >= shard->bucket_count) {
         grow(shard);
     }
@@ -189,17 +189,17 @@ static void entry_add(struct shard *shard, uint64_t hash, const struct table_key
     }
 }
 
-struct table_version *table_cache_get(struct table_cache *cache, const struct table_key *key)
+struct object_version *object_cache_get(struct object_cache *cache, const struct object_key *key)
 {
     uint64_t hash = hash_key(key);
     struct shard *shard = shard_of(cache, hash);
-    struct table_version *version = NULL;
+    struct object_version *version = NULL;
 
     pthread_mutex_lock(&shard->lock);
     struct entry *e = find(shard, hash, key);
     if (e != NULL) {
         version = e->version;
-        table_version_ref(version);
+        object_version_ref(version);
         if (shard->newest != e) {
             lru_unlink(shard, e);
             lru_push(shard, e);
@@ -209,7 +209,7 @@ struct table_version *table_cache_get(struct table_cache *cache, const struct ta
     return version;
 }
 
-uint64_t table_cache_epoch(struct table_cache *cache, const struct table_key *key)
+uint64_t object_cache_epoch(struct object_cache *cache, const struct object_key *key)
 {
     struct shard *shard = shard_of(cache, hash_key(key));
 
@@ -219,8 +219,8 @@ uint64_t table_cache_epoch(struct table_cache *cache, const struct table_key *ke
     return epoch;
 }
 
-static void replace(struct shard *shard, uint64_t hash, const struct table_key *key,
-                    struct table_version *version)
+static void replace(struct shard *shard, uint64_t hash, const struct object_key *key,
+                    struct object_version *version)
 {
     struct entry *e = find(shard, hash, key);
     if (e != NULL) {
@@ -231,8 +231,8 @@ static void replace(struct shard *shard, uint64_t hash, const struct table_key *
     }
 }
 
-void table_cache_insert(struct table_cache *cache, const struct table_key *key,
-                        struct table_version *version, uint64_t epoch)
+void object_cache_insert(struct object_cache *cache, const struct object_key *key,
+                         struct object_version *version, uint64_t epoch)
 {
     uint64_t hash = hash_key(key);
     struct shard *shard = shard_of(cache, hash);
@@ -245,8 +245,8 @@ void table_cache_insert(struct table_cache *cache, const struct table_key *key,
     pthread_mutex_unlock(&shard->lock);
 }
 
-void table_cache_publish(struct table_cache *cache, const struct table_key *key,
-                         struct table_version *version)
+void object_cache_publish(struct object_cache *cache, const struct object_key *key,
+                          struct object_version *version)
 {
     uint64_t hash = hash_key(key);
     struct shard *shard = shard_of(cache, hash);
@@ -257,7 +257,7 @@ void table_cache_publish(struct table_cache *cache, const struct table_key *key,
     pthread_mutex_unlock(&shard->lock);
 }
 
-void table_cache_free(struct table_cache *cache)
+void object_cache_free(struct object_cache *cache)
 {
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &cache->shards[i];

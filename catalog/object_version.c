@@ -3,7 +3,7 @@
  *
  * Always holds: `reply.ptr` never moves after the metadata value was made, since its texts point
  * into it; what is built is never changed. */
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 
 #include "base/digest.h"
 #include "base/limits.h"
@@ -17,9 +17,9 @@
 #define REPLY_TAIL ",\"config\":{}}"
 #define REPLY_BYTES_MAX (2 * METADATA_FILE_BYTES_MAX)
 
-static struct table_version *version_new(const struct object_row *row)
+static struct object_version *version_new(const struct object_row *row)
 {
-    struct table_version *version = calloc(1, sizeof *version);
+    struct object_version *version = calloc(1, sizeof *version);
     if (version == NULL) {
         log_fatal("out of memory");
     }
@@ -45,7 +45,7 @@ static void write_head(struct buf *out, struct str metadata_location)
     buf_add(out, STR("\"metadata\":"));
 }
 
-static void fill_etags(struct table_version *version)
+static void fill_etags(struct object_version *version)
 {
     static const char *const modes[2] = {"all", "refs"};
 
@@ -57,8 +57,8 @@ static void fill_etags(struct table_version *version)
     }
 }
 
-static struct table_version *finish(struct table_version *version, struct buf *reply,
-                                    size_t document_at, size_t document_bytes)
+static struct object_version *finish(struct object_version *version, struct buf *reply,
+                                     size_t document_at, size_t document_bytes)
 {
     size_t capacity = reply->capacity;
 
@@ -66,16 +66,16 @@ static struct table_version *finish(struct table_version *version, struct buf *r
     version->document = str_from(reply->ptr + document_at, document_bytes);
     assert(!reply->overflowed);
     assert(document_at + document_bytes + strlen(REPLY_TAIL) == reply->len);
-    buf_take(reply); /* the memory is the version's now, freed by table_version_unref */
+    buf_take(reply); /* the memory is the version's now, freed by object_version_unref */
     fill_etags(version);
     version->bytes = sizeof *version + capacity + arena_bytes(version->arena);
     return version;
 }
 
-struct table_version *table_version_build(const struct table_metadata *draft,
-                                          const struct object_row *row)
+struct object_version *object_version_build(const struct table_metadata *draft,
+                                            const struct object_row *row)
 {
-    struct table_version *version = version_new(row);
+    struct object_version *version = version_new(row);
     size_t spare = 1024;
 
     for (;;) {
@@ -99,10 +99,10 @@ struct table_version *table_version_build(const struct table_metadata *draft,
     }
 }
 
-int table_version_parse(struct str document, const struct object_row *row,
-                        struct table_version **out, struct error *err)
+int object_version_parse(struct str document, const struct object_row *row,
+                         struct object_version **out, struct error *err)
 {
-    struct table_version *version = version_new(row);
+    struct object_version *version = version_new(row);
     struct buf reply = BUF_INIT(REPLY_BYTES_MAX);
 
     write_head(&reply, row->metadata_location);
@@ -120,23 +120,23 @@ int table_version_parse(struct str document, const struct object_row *row,
     return 0;
 }
 
-void table_version_write_refs_only(const struct table_version *version, struct buf *out)
+void object_version_write_refs_only(const struct object_version *version, struct buf *out)
 {
     write_head(out, version->row.metadata_location);
     table_metadata_write_refs_only(&version->metadata, out);
     buf_add(out, STR(REPLY_TAIL));
 }
 
-void table_version_ref(struct table_version *version)
+void object_version_ref(struct object_version *version)
 {
     int before = __atomic_fetch_add(&version->references, 1, __ATOMIC_RELAXED);
     assert(before > 0);
     (void)before;
 }
 
-void table_version_unref(void *arg)
+void object_version_unref(void *arg)
 {
-    struct table_version *version = arg;
+    struct object_version *version = arg;
 
     if (version == NULL || __atomic_sub_fetch(&version->references, 1, __ATOMIC_ACQ_REL) > 0) {
         return;

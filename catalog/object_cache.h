@@ -4,31 +4,31 @@
  * the name before it reads the row, and its insert is dropped when a change was published since
  * (contract/reliability.md R5). Publishing happens in commit order, before anybody hears of it.
  * Threads: all functions from any thread; a get takes one short lock. */
-#ifndef CATALOG_TABLE_CACHE_H
-#define CATALOG_TABLE_CACHE_H
+#ifndef CATALOG_OBJECT_CACHE_H
+#define CATALOG_OBJECT_CACHE_H
 
-#include "catalog/table_version.h"
+#include "catalog/object_version.h"
 
-struct table_cache;
+struct object_cache;
 
-struct table_key {
+struct object_key {
     int64_t warehouse_id;
     struct str namespace_key, name;
 };
 
-struct table_cache *table_cache_new(size_t bytes_max);
-void table_cache_free(struct table_cache *cache);
+struct object_cache *object_cache_new(size_t bytes_max);
+void object_cache_free(struct object_cache *cache);
 
 /* A reference for the caller, or NULL. */
-struct table_version *table_cache_get(struct table_cache *cache, const struct table_key *key);
-uint64_t table_cache_epoch(struct table_cache *cache, const struct table_key *key);
+struct object_version *object_cache_get(struct object_cache *cache, const struct object_key *key);
+uint64_t object_cache_epoch(struct object_cache *cache, const struct object_key *key);
 
 /* Takes a reference of its own, unless something was published since `epoch`. */
-void table_cache_insert(struct table_cache *cache, const struct table_key *key,
-                        struct table_version *version, uint64_t epoch);
+void object_cache_insert(struct object_cache *cache, const struct object_key *key,
+                         struct object_version *version, uint64_t epoch);
 
 /* The name now has this version (a reference is taken), or is forgotten (NULL). */
-void table_cache_publish(struct table_cache *cache, const struct table_key *key,
-                         struct table_version *version);
+void object_cache_publish(struct object_cache *cache, const struct object_key *key,
+                          struct object_version *version);
 
 #endif

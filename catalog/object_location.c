@@ -1,6 +1,6 @@
 /* Derives and fences table locations. Every property that names a place is in one table and is
  * judged on the whole new metadata, not on what has changed. */
-#include "catalog/table_location.h"
+#include "catalog/object_location.h"
 
 static const char *const path_properties[] = {
     "write.data.path",
@@ -30,8 +30,8 @@ static struct str without_trailing_slashes(struct str text)
     return text;
 }
 
-int table_location_check(const struct warehouse *warehouse, const struct table_metadata *metadata,
-                         struct arena *arena, struct str *canonical, struct error *err)
+int object_location_check(const struct warehouse *warehouse, const struct table_metadata *metadata,
+                          struct arena *arena, struct str *canonical, struct error *err)
 {
     struct location location;
 
@@ -49,8 +49,9 @@ int table_location_check(const struct warehouse *warehouse, const struct table_m
     return 0;
 }
 
-struct str table_location_default(const struct warehouse *warehouse, const struct identifier *ident,
-                                  const char *uuid, bool unique, struct arena *arena)
+struct str object_location_default(const struct warehouse *warehouse,
+                                   const struct identifier *ident, const char *uuid, bool unique,
+                                   struct arena *arena)
 {
     struct buf path = BUF_INIT(LOCATION_BYTES_MAX * 8);
 

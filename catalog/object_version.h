@@ -2,15 +2,15 @@
  * reply that carries the document, rendered once. Referenced by the cache, by replies on their way
  * out, and by commits that build on it.
  * Threads: immutable; the count is atomic. */
-#ifndef CATALOG_TABLE_VERSION_H
-#define CATALOG_TABLE_VERSION_H
+#ifndef CATALOG_OBJECT_VERSION_H
+#define CATALOG_OBJECT_VERSION_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "iceberg/table_metadata.h"
 #include "metastore/metastore.h"
 
-struct table_version {
+struct object_version {
     int references;                 /* counted with atomics */
     struct object_row row;          /* texts in `arena` */
     struct table_metadata metadata; /* texts in `reply` and `arena` */
@@ -23,18 +23,18 @@ struct table_version {
 
 /* Renders `draft` once, as the document inside the finished reply. `row` is copied; an empty
  * row->metadata_location (a staged table) leaves "metadata-location" out. One reference. */
-struct table_version *table_version_build(const struct table_metadata *draft,
-                                          const struct object_row *row);
+struct object_version *object_version_build(const struct table_metadata *draft,
+                                            const struct object_row *row);
 
 /* Wraps a metadata file's text, which is read but not changed. Errors: those of
  * table_metadata_parse. */
-MUST_USE int table_version_parse(struct str document, const struct object_row *row,
-                                 struct table_version **out, struct error *err);
+MUST_USE int object_version_parse(struct str document, const struct object_row *row,
+                                  struct object_version **out, struct error *err);
 
 /* The same reply with only the snapshots that refs point to (snapshots=refs). */
-void table_version_write_refs_only(const struct table_version *version, struct buf *out);
+void object_version_write_refs_only(const struct object_version *version, struct buf *out);
 
-void table_version_ref(struct table_version *version);
-void table_version_unref(void *version); /* NULL is allowed; the type fits a release callback */
+void object_version_ref(struct object_version *version);
+void object_version_unref(void *version); /* NULL is allowed; the type fits a release callback */
 
 #endif
