@@ -242,8 +242,10 @@ static enum idempotent_step look_up(struct request *req)
 enum idempotent_step idempotent_begin(struct request *req)
 {
     assert(!req->idempotency_begun);
+    if ((req->route->flags & ROUTE_IDEMPOTENT) == 0)
+        return IDEMPOTENT_RUN; /* reads pay nothing */
     struct str key = STR_NONE;
-    if ((req->route->flags & ROUTE_IDEMPOTENT) != 0 && req->service->idempotency_lifetime_ms > 0)
+    if (req->service->idempotency_lifetime_ms > 0)
         key = http_exchange_header(req->exchange, "Idempotency-Key");
     if (key.ptr != NULL && !is_uuid(key)) {
         error_set(&req->err, ERR_BAD_REQUEST, "Invalid Idempotency-Key: must be a UUID");

@@ -58,8 +58,13 @@ void request_choose_id(struct request *req)
     }
     uint64_t number =
         atomic_fetch_add_explicit(&req->service->request_ids, 1, memory_order_relaxed);
-    req->caller.request_id = arena_printf(req->arena, "%s-%06llx", req->service->request_id_seed,
-                                          (unsigned long long)number);
+    size_t seed_len = strlen(req->service->request_id_seed);
+    char *id = arena_alloc(req->arena, seed_len + 18), *at = id + seed_len;
+    memcpy(id, req->service->request_id_seed, seed_len);
+    *at++ = '-';
+    for (int shift = number >> 24 == 0 ? 20 : 60; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[number >> shift & 15];
+    req->caller.request_id = str_from(id, (size_t)(at - id)); /* the arena's zero ends it */
 }
 
 int request_query(struct request *req, const char *name, struct str *value, struct error *err)
