@@ -112,18 +112,18 @@ static inline int fixture_teardown(void **state)
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-#define assert_ok(f, call)                                                                         \
-    do {                                                                                           \
-        if ((call) != 0)                                                                           \
-            fail_msg("%s: %s (%s)", #call, (f)->err.message, (f)->err.detail);                     \
+#define assert_ok(f, call)                                                     \
+    do {                                                                       \
+        if ((call) != 0)                                                       \
+            fail_msg("%s: %s (%s)", #call, (f)->err.message, (f)->err.detail); \
     } while (0)
 
-#define assert_refused(f, call, expected_kind, text)                                               \
-    do {                                                                                           \
-        error_clear(&(f)->err);                                                                    \
-        assert_int_equal((call), -1);                                                              \
-        assert_string_equal((f)->err.message, (text));                                             \
-        assert_int_equal((f)->err.kind, (expected_kind));                                          \
+#define assert_refused(f, call, expected_kind, text)      \
+    do {                                                  \
+        error_clear(&(f)->err);                           \
+        assert_int_equal((call), -1);                     \
+        assert_string_equal((f)->err.message, (text));    \
+        assert_int_equal((f)->err.kind, (expected_kind)); \
     } while (0)
 
 /* ---- names ----------------------------------------------------------------------------------- */

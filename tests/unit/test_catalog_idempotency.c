@@ -79,8 +79,8 @@ static void test_success_is_replayed(void **state)
     caller.idempotency = claim_of("k", "create a");
     caller.idempotency.body = STR("{\"namespace\":[\"a\"]}");
     assert_int_equal(begin(f, &caller.idempotency, &w, NULL), IDEMPOTENCY_NEW);
-    assert_ok(f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL,
-                                          &f->err));
+    assert_ok(
+        f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL, &f->err));
     catalog_idempotency_end(f->catalog, caller.idempotency.key);
 
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
@@ -120,19 +120,19 @@ static void test_all_mutations_record(void **state)
 
     caller.idempotency = claim_of("rename to itself", "x");
     caller.idempotency.status = 204;
-    assert_ok(f, catalog_table_rename(f->catalog, f->warehouse, &caller, id(f, "a.t"),
-                                      id(f, "a.t"), &f->err));
+    assert_ok(f, catalog_table_rename(f->catalog, f->warehouse, &caller, id(f, "a.t"), id(f, "a.t"),
+                                      &f->err));
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
     assert_int_equal(record.status, 204);
 
     caller.idempotency = claim_of("rename", "x");
-    assert_ok(f, catalog_table_rename(f->catalog, f->warehouse, &caller, id(f, "a.t"),
-                                      id(f, "a.u"), &f->err));
+    assert_ok(f, catalog_table_rename(f->catalog, f->warehouse, &caller, id(f, "a.t"), id(f, "a.u"),
+                                      &f->err));
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
 
     caller.idempotency = claim_of("drop", "x");
-    assert_ok(f, catalog_table_drop(f->catalog, f->warehouse, &caller, id(f, "a.u"), false,
-                                    &f->err));
+    assert_ok(f,
+              catalog_table_drop(f->catalog, f->warehouse, &caller, id(f, "a.u"), false, &f->err));
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
 
     caller.idempotency = claim_of("drop namespace", "x");
@@ -148,7 +148,7 @@ static void test_refusals(void **state)
         ERR_NO_SUCH_NAMESPACE, ERR_NO_SUCH_TABLE,    ERR_UNSUPPORTED,    ERR_ALREADY_EXISTS,
         ERR_COMMIT_FAILED,     ERR_UNPROCESSABLE,    ERR_FILE_NOT_FOUND, ERR_NAMESPACE_NOT_EMPTY};
     static const enum error_kind forgotten[] = {
-        ERR_NOT_AUTHORIZED, ERR_TOO_MANY_REQUESTS,   ERR_INTERNAL,
+        ERR_NOT_AUTHORIZED, ERR_TOO_MANY_REQUESTS,    ERR_INTERNAL,
         ERR_UNAVAILABLE,    ERR_COMMIT_STATE_UNKNOWN, ERR_BODY_TOO_LARGE};
     struct waiting w;
     struct idempotency_row record;
@@ -181,17 +181,16 @@ static void test_expiry(void **state)
     struct idempotency_row record;
     struct caller caller = f->caller;
     caller.idempotency = claim_of("k", "create a");
-    assert_ok(f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL,
-                                          &f->err));
+    assert_ok(
+        f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL, &f->err));
     atomic_fetch_add(&f->now_ms, FIXTURE_LIFETIME_MS - 1);
     assert_ok(f, catalog_expire(f->catalog, &f->err));
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
     atomic_fetch_add(&f->now_ms, 1);
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_NEW);
-    assert_refused(f,
-                   catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL,
-                                            &f->err),
-                   ERR_ALREADY_EXISTS, "Namespace already exists: a");
+    assert_refused(
+        f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL, &f->err),
+        ERR_ALREADY_EXISTS, "Namespace already exists: a");
     catalog_idempotency_record_error(f->catalog, f->warehouse, &caller.idempotency, &f->err);
     catalog_idempotency_end(f->catalog, caller.idempotency.key);
     assert_int_equal(begin(f, &caller.idempotency, &w, &record), IDEMPOTENCY_REPLAY);
@@ -202,7 +201,8 @@ static void test_expiry(void **state)
     catalog_idempotency_end(f->catalog, caller.idempotency.key);
 }
 
-/* ---- many threads, one key: the mutation runs once, all hear the same ------------------------- */
+/* ---- many threads, one key: the mutation runs once, all hear the same -------------------------
+ */
 
 #define THREADS 8
 
@@ -293,9 +293,9 @@ static void test_threads(void **state)
                                              .name = key,
                                              .ran = &ran,
                                              .replayed = &replayed};
-            assert_int_equal(pthread_create(&repeaters[i].thread, NULL, repeat_until_answered,
-                                            &repeaters[i]),
-                             0);
+            assert_int_equal(
+                pthread_create(&repeaters[i].thread, NULL, repeat_until_answered, &repeaters[i]),
+                0);
         }
         int strange = 0;
         for (int i = 0; i < THREADS; i++) {
@@ -317,8 +317,8 @@ static void test_keys_can_be_off(void **state)
     caller.idempotency = claim_of("k", "x");
     assert_int_equal(begin(f, &caller.idempotency, &a, NULL), IDEMPOTENCY_NEW);
     assert_int_equal(begin(f, &caller.idempotency, &b, NULL), IDEMPOTENCY_NEW);
-    assert_ok(f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL,
-                                          &f->err));
+    assert_ok(
+        f, catalog_namespace_create(f->catalog, f->warehouse, &caller, ns(f, "a"), NULL, &f->err));
     catalog_idempotency_end(f->catalog, caller.idempotency.key);
     catalog_idempotency_end(f->catalog, caller.idempotency.key);
     assert_int_equal(begin(f, &caller.idempotency, &b, NULL), IDEMPOTENCY_NEW);

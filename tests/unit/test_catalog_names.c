@@ -29,10 +29,10 @@ static void test_list(void **state)
     struct fixture *f = *state;
     struct page_request page = {0};
     struct name_list list;
-    assert_refused(f,
-                   catalog_table_list(f->catalog, f->warehouse, ns(f, "a"), &page, f->arena, &list,
-                                      &f->err),
-                   ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a");
+    assert_refused(
+        f,
+        catalog_table_list(f->catalog, f->warehouse, ns(f, "a"), &page, f->arena, &list, &f->err),
+        ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a");
     make_ns(f, "a");
     assert_ok(f, catalog_table_list(f->catalog, f->warehouse, ns(f, "a"), &page, f->arena, &list,
                                     &f->err));
@@ -253,8 +253,8 @@ static void *rename_to_prize(void *arg)
     struct contender *c = arg;
     struct arena *arena = arena_new();
     struct identifier from = id_of(arena, c->from), to = id_of(arena, "a.prize");
-    c->result = catalog_table_rename(c->f->catalog, c->f->warehouse, &c->f->caller, &from, &to,
-                                     &c->err);
+    c->result =
+        catalog_table_rename(c->f->catalog, c->f->warehouse, &c->f->caller, &from, &to, &c->err);
     arena_free(arena);
     return NULL;
 }
@@ -282,8 +282,8 @@ static void *drop_contended(void *arg)
     struct contender *c = arg;
     struct arena *arena = arena_new();
     struct identifier ident = id_of(arena, c->from);
-    c->result = catalog_table_drop(c->f->catalog, c->f->warehouse, &c->f->caller, &ident, true,
-                                   &c->err);
+    c->result =
+        catalog_table_drop(c->f->catalog, c->f->warehouse, &c->f->caller, &ident, true, &c->err);
     arena_free(arena);
     return NULL;
 }

@@ -94,7 +94,8 @@ static void test_missing(void **state)
                    catalog_namespace_list(f->catalog, f->warehouse, ns(f, "non-existing"), &page,
                                           f->arena, &list, &f->err),
                    ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: non-existing");
-    assert_refused(f, load(f, "a.b", &text), ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a.b");
+    assert_refused(f, load(f, "a.b", &text), ERR_NO_SUCH_NAMESPACE,
+                   "Namespace does not exist: a.b");
     assert_refused(f, drop(f, "a.b"), ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a.b");
     assert_refused(f, update(f, "a.b", NULL, "{\"k\":\"v\"}", &text), ERR_NO_SUCH_NAMESPACE,
                    "Namespace does not exist: a.b");
@@ -149,7 +150,8 @@ static void test_list_pages(void **state)
     assert_ok(f, catalog_namespace_list(f->catalog, f->warehouse, ns(f, "p"), &page, f->arena,
                                         &list, &f->err));
     assert_int_equal(list.count, 1);
-    assert_str(list.names[0], "p\x1f" "3");
+    assert_str(list.names[0], "p\x1f"
+                              "3");
     assert_false(list.more);
 }
 
@@ -178,8 +180,8 @@ static void test_update(void **state)
     struct fixture *f = *state;
     struct str result;
     assert_ok(f, create(f, "a", "{\"x\":\"1\",\"y\":\"2\",\"z\":\"3\"}"));
-    assert_ok(f, update(f, "a", "[\"y\",\"gone\",\"y\",\"gone\"]", "{\"x\":\"1\",\"n\":\"\"}",
-                        &result));
+    assert_ok(
+        f, update(f, "a", "[\"y\",\"gone\",\"y\",\"gone\"]", "{\"x\":\"1\",\"n\":\"\"}", &result));
     assert_str(result, "{\"updated\":[\"x\",\"n\"],\"removed\":[\"y\"],\"missing\":[\"gone\"]}");
     assert_properties(f, "a", "{\"x\":\"1\",\"z\":\"3\",\"n\":\"\"}");
     assert_str(newest_history(f).detail,
@@ -238,10 +240,9 @@ static void *update_many(void *arg)
         char key[32];
         (void)snprintf(key, sizeof(key), "k%d-%d", updater->number, i);
         json_t *updates = json_pack("{s:s}", key, "v");
-        updater->failures +=
-            catalog_namespace_update(updater->f->catalog, updater->f->warehouse,
-                                     &updater->f->caller, &a, NULL, updates, arena, &result,
-                                     &err) != 0;
+        updater->failures += catalog_namespace_update(updater->f->catalog, updater->f->warehouse,
+                                                      &updater->f->caller, &a, NULL, updates, arena,
+                                                      &result, &err) != 0;
         json_decref(updates);
     }
     arena_free(arena);

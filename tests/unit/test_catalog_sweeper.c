@@ -85,8 +85,12 @@ static struct table_files make_real_table(struct fixture *f, const char *name)
         .unnamed = below_root(f, "t1/metadata/00000-z.metadata.json"),
         .data = below_root(f, "t1/data/list.avro"),
     };
-    const struct str plain[] = {files.old,           files.statistics, files.partition_statistics,
-                                files.listed_outside, files.neighbour,  files.unnamed,
+    const struct str plain[] = {files.old,
+                                files.statistics,
+                                files.partition_statistics,
+                                files.listed_outside,
+                                files.neighbour,
+                                files.unnamed,
                                 files.data};
     const struct identifier *ident = id(f, name);
     for (size_t i = 0; i < COUNT_OF(plain); i++)
@@ -109,8 +113,8 @@ static struct table_files make_real_table(struct fixture *f, const char *name)
 
 static void drop_with_purge(struct fixture *f, const char *name)
 {
-    assert_ok(f, catalog_table_drop(f->catalog, f->warehouse, &f->caller, id(f, name), true,
-                                    &f->err));
+    assert_ok(f,
+              catalog_table_drop(f->catalog, f->warehouse, &f->caller, id(f, name), true, &f->err));
 }
 
 static void assert_nothing_removed(struct fixture *f, const struct table_files *files)
@@ -155,8 +159,8 @@ static void test_drop_without_purge_keeps_files(void **state)
     struct fixture *f = *state;
     make_ns(f, "a");
     struct table_files files = make_real_table(f, "a.t");
-    assert_ok(f, catalog_table_drop(f->catalog, f->warehouse, &f->caller, id(f, "a.t"), false,
-                                    &f->err));
+    assert_ok(
+        f, catalog_table_drop(f->catalog, f->warehouse, &f->caller, id(f, "a.t"), false, &f->err));
     assert_int_equal(sweep(f), 0);
     assert_nothing_removed(f, &files);
 }
@@ -269,10 +273,10 @@ static void test_named_files_are_kept(void **state)
     make_table(f, "a.t");
     struct object_row row = row_of(f, "a.t");
     struct str past = row.metadata_location;
-    struct str now = arena_printf(f->arena, "%.*s/metadata/00001-b.metadata.json",
-                                  STR_ARG(row.location));
-    struct str dead = arena_printf(f->arena, "%.*s/metadata/00001-c.metadata.json",
-                                   STR_ARG(row.location));
+    struct str now =
+        arena_printf(f->arena, "%.*s/metadata/00001-b.metadata.json", STR_ARG(row.location));
+    struct str dead =
+        arena_printf(f->arena, "%.*s/metadata/00001-c.metadata.json", STR_ARG(row.location));
     struct str spelt = str_skip(now, strlen("file://")); /* a bare path */
     assert_int_equal(swing(f, id(f, "a.t"), &row, spelt, f->arena), CHANGE_APPLIED);
     write_file(f, past, STR("x"));
@@ -353,7 +357,8 @@ static void test_reports(void **state)
     assert_ok(f, catalog_report_add(f->catalog, f->warehouse, id(f, "a.t"), two, &f->err));
     assert_refused(f, catalog_report_add(f->catalog, f->warehouse, id(f, "a.v"), one, &f->err),
                    ERR_NO_SUCH_TABLE, "Table does not exist: a.v");
-    assert_refused(f, catalog_report_add(f->catalog, f->warehouse, id(f, "a.t"), STR("[]"), &f->err),
+    assert_refused(f,
+                   catalog_report_add(f->catalog, f->warehouse, id(f, "a.t"), STR("[]"), &f->err),
                    ERR_ILLEGAL_ARGUMENT, "Cannot parse metrics report: not an object");
     assert_refused(f,
                    catalog_report_add(f->catalog, f->warehouse, id(f, "a.t"),

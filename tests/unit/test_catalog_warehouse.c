@@ -4,8 +4,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-static int create(struct fixture *f, const char *name, const char *location,
-                  struct warehouse **out)
+static int create(struct fixture *f, const char *name, const char *location, struct warehouse **out)
 {
     return catalog_warehouse_create(f->catalog, &f->caller, str_cstr(name), str_cstr(location), out,
                                     &f->err);
@@ -128,7 +127,8 @@ static void test_nested_roots(void **state)
     const char *sibling = arena_cstr(f->arena, fixture_path(f, "main2"));
     assert_refused(f, create(f, "w", inside, &made), ERR_ILLEGAL_ARGUMENT,
                    overlap(f, "main/inside", "main"));
-    assert_refused(f, create(f, "w", same, &made), ERR_ILLEGAL_ARGUMENT, overlap(f, "main", "main"));
+    assert_refused(f, create(f, "w", same, &made), ERR_ILLEGAL_ARGUMENT,
+                   overlap(f, "main", "main"));
     assert_int_equal(create(f, "w", around, &made), -1);
     assert_int_equal(f->err.kind, ERR_ILLEGAL_ARGUMENT);
     assert_refused(f, create(f, "w", "/", &made), ERR_ILLEGAL_ARGUMENT,
@@ -169,10 +169,9 @@ static void test_drop(void **state)
     assert_warehouses(f, "main");
     /* who still holds it finds nothing in it */
     assert_true(lake->dropped);
-    assert_refused(f,
-                   catalog_namespace_create(f->catalog, lake, &f->caller, ns(f, "a"), NULL,
-                                            &f->err),
-                   ERR_NO_SUCH_WAREHOUSE, "Warehouse does not exist: lake");
+    assert_refused(
+        f, catalog_namespace_create(f->catalog, lake, &f->caller, ns(f, "a"), NULL, &f->err),
+        ERR_NO_SUCH_WAREHOUSE, "Warehouse does not exist: lake");
     assert_refused(f, catalog_table_exists(f->catalog, lake, id(f, "a.t"), &f->err),
                    ERR_NO_SUCH_TABLE, "Table does not exist: a.t");
     /* name and place are free again */
@@ -193,10 +192,9 @@ static void test_apart(void **state)
     struct str properties;
     assert_ok(f, create(f, "lake", NULL, &lake));
     make_ns(f, "a");
-    assert_refused(f,
-                   catalog_namespace_load(f->catalog, lake, ns(f, "a"), f->arena, &properties,
-                                          &f->err),
-                   ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a");
+    assert_refused(
+        f, catalog_namespace_load(f->catalog, lake, ns(f, "a"), f->arena, &properties, &f->err),
+        ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: a");
     assert_ok(f, catalog_namespace_create(f->catalog, lake, &f->caller, ns(f, "a"), NULL, &f->err));
 }
 
