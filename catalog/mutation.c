@@ -5,6 +5,10 @@
 #include "catalog/mutation.h"
 
 #include <assert.h>
+#include <time.h>
+
+#define PAUSE_US_STEP 200 /* the longest pause grows by that with each repeat */
+#define PAUSE_US_MAX 5000
 
 enum change_outcome mutation_apply(struct catalog *catalog, const struct caller *caller,
                                    struct mutation *mutation, struct arena *arena)
@@ -48,4 +52,17 @@ struct str catalog_json_text(const json_t *value, struct arena *arena)
     assert(written == bytes);
     (void)written;
     return str_from(text, bytes);
+}
+
+void mutation_pause(struct catalog *catalog, int attempt)
+{
+    uint32_t chance;
+    if (attempt < 2)
+        return;
+    uint32_t longest_us = (uint32_t)attempt * PAUSE_US_STEP;
+    if (longest_us > PAUSE_US_MAX)
+        longest_us = PAUSE_US_MAX;
+    catalog->options.random->fill(catalog->options.random->arg, &chance, sizeof(chance));
+    struct timespec pause = {.tv_nsec = (long)(chance % longest_us) * 1000};
+    (void)nanosleep(&pause, NULL);
 }

@@ -9,9 +9,13 @@
 #include <jansson.h>
 
 /* How often a use case repeats itself when others change the row between its read and its write.
- * Each time one of the others has won, and it then needs a durable file before its next try, so a
- * drop or a rename, which needs none, comes through long before this. */
+ * Each time one of the others has won. A commit then needs a durable file before its next change,
+ * and a drop needs none: unless the two go in step, the drop comes between long before this. */
 #define MUTATION_ATTEMPTS_MAX (COMMIT_ATTEMPTS_MAX + 60)
+
+/* Before each try, counted from 0: waits a little, and never equally long, from the second repeat
+ * on, so that those who contend fall out of step. */
+void mutation_pause(struct catalog *catalog, int attempt);
 
 struct mutation {
     /* the use case's */

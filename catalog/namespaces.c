@@ -140,7 +140,8 @@ int catalog_namespace_create(struct catalog *catalog, struct warehouse *warehous
         (check_properties(properties, "properties", err) != 0 || check_count(properties, err) != 0))
         return -1;
     struct arena *arena = arena_new();
-    struct str text = properties != NULL ? catalog_json_text(properties, arena) : STR("{}");
+    struct str text =
+        properties != NULL ? catalog_json_text(properties, arena) : STR(NAMESPACE_EMPTY_PROPERTIES);
     int result = create(catalog, warehouse, caller, ns, text, arena, err);
     arena_free(arena);
     return result;
@@ -323,6 +324,7 @@ int catalog_namespace_update(struct catalog *catalog, struct warehouse *warehous
     int outcome = -1;
     at.arena = arena_new();
     for (int attempt = 0; again && attempt < MUTATION_ATTEMPTS_MAX; attempt++) {
+        mutation_pause(catalog, attempt);
         again = false;
         arena_reset(at.arena);
         outcome = update_once(&at, removals, updates, &again, err);

@@ -62,6 +62,7 @@ static int repeat(int (*once)(struct name_change *use), struct name_change *use)
     use->arena = arena_new();
     use->again = true;
     for (int attempt = 0; use->again && attempt < MUTATION_ATTEMPTS_MAX; attempt++) {
+        mutation_pause(use->catalog, attempt);
         arena_reset(use->arena);
         use->again = false;
         result = once(use);

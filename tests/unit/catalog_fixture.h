@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_CATALOG_FIXTURE_H
 #define TESTS_UNIT_CATALOG_FIXTURE_H
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "catalog/catalog_private.h"
+#include "catalog/commit.h"
 #include "catalog/idempotency.h"
 #include "catalog/namespaces.h"
 #include "catalog/reports.h"
@@ -63,6 +64,7 @@ static inline void fixture_open_catalog(struct fixture *f)
         .default_warehouse_location = fixture_path(f, "main"),
         .table_cache_bytes = 1 << 20,
         .idempotency_lifetime_ms = FIXTURE_LIFETIME_MS,
+        .unique_table_locations = true,
     };
     if (catalog_open(&options, &f->catalog, &f->err) != 0)
         fail_msg("catalog_open: %s (%s)", f->err.message, f->err.detail);
@@ -75,7 +77,7 @@ static inline int fixture_setup(void **state)
     struct metastore_sqlite_options options = {.owner = "test"};
     char path[128];
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
-    strcpy(f->dir, "/tmp/firn-catalog-XXXXXX");
+    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/firn-catalog-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->arena = arena_new();
     f->now_ms = FIXTURE_NOW_MS;

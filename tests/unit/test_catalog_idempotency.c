@@ -1,5 +1,5 @@
 /* Keys that make mutations repeatable: states, waiting and waking, what is recorded, expiry. */
-#include "catalog_fixture.h"
+#include "tests/unit/catalog_fixture.h"
 
 static struct idempotency_claim claim_of(const char *key, const char *binding)
 {

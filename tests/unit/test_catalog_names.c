@@ -1,5 +1,5 @@
 /* Tables as names: list, exists, drop, unregister, rename, and their races with commits. */
-#include "catalog_fixture.h"
+#include "tests/unit/catalog_fixture.h"
 
 static int exists(struct fixture *f, const char *name)
 {
@@ -131,6 +131,8 @@ static void test_rename_matrix(void **state)
                    "Table does not exist: ns.view");
     assert_refused(f, rename_table(f, "ns.table", "non_existing.table"), ERR_NO_SUCH_NAMESPACE,
                    "Namespace does not exist: non_existing");
+    assert_refused(f, rename_table(f, "ns.table", "table"), ERR_NO_SUCH_NAMESPACE,
+                   "Namespace does not exist: ");
     assert_refused(f, rename_table(f, "ns.table", "ns.taken"), ERR_ALREADY_EXISTS,
                    "Cannot rename ns.table to ns.taken. Table already exists");
     assert_refused(f, rename_table(f, "ns.table", "ns.view"), ERR_ALREADY_EXISTS,
@@ -152,47 +154,128 @@ static void test_rename_matrix(void **state)
 
 /* ---- races ----------------------------------------------------------------------------------- */
 
+#define COMMITTERS 3
+
+/* Commits to a table as fast as it can until the name is gone. */
 struct committer {
     struct fixture *f;
     const char *name;
+    int number;
     pthread_t thread;
     _Atomic int applied;
-    int strange;
-    char last[256]; /* the metadata location of the last commit that applied */
+    struct error last_err;
+    int64_t version; /* of the last commit, and its metadata location */
+    char location[300];
 };
 
-/* Commits as fast as it can until the name is gone. */
+struct commit_wait {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+};
+
+static void commit_done(struct commit_request *request)
+{
+    struct commit_wait *wait = request->arg;
+    pthread_mutex_lock(&wait->lock);
+    wait->done = true;
+    pthread_cond_signal(&wait->cond);
+    pthread_mutex_unlock(&wait->lock);
+}
+
+static int commit_property(struct committer *c, struct arena *arena)
+{
+    struct commit_wait wait = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    struct table_change change = {.ident = id_of(arena, c->name)};
+    struct commit_request request = {.warehouse = c->f->warehouse,
+                                     .caller = &c->f->caller,
+                                     .tables = &change,
+                                     .table_count = 1,
+                                     .arena = arena,
+                                     .done = commit_done,
+                                     .arg = &wait};
+    struct str body = arena_printf(arena,
+                                   "{\"updates\":[{\"action\":\"set-properties\",\"updates\":"
+                                   "{\"p%d\":\"%d\"}}]}",
+                                   c->number, atomic_load(&c->applied));
+    if (table_commit_parse(body, arena, &change.commit, &c->last_err) != 0)
+        return -1;
+    catalog_commit(c->f->catalog, &request);
+    pthread_mutex_lock(&wait.lock);
+    while (!wait.done)
+        pthread_cond_wait(&wait.cond, &wait.lock);
+    pthread_mutex_unlock(&wait.lock);
+    c->last_err = request.err;
+    if (request.result == 0) {
+        struct object_row *row = &request.version->row;
+        c->version = row->version;
+        (void)snprintf(c->location, sizeof(c->location), "%.*s", STR_ARG(row->metadata_location));
+        table_version_unref(request.version);
+    }
+    return request.result;
+}
+
 static void *commit_until_gone(void *arg)
 {
     struct committer *c = arg;
     struct arena *arena = arena_new();
-    for (int i = 1;; i++) {
-        struct object_row row;
-        struct error err;
+    while (commit_property(c, arena) == 0) {
+        atomic_fetch_add(&c->applied, 1);
         arena_reset(arena);
-        struct identifier ident = id_of(arena, c->name);
-        if (catalog_table_row(c->f->catalog, c->f->warehouse, &ident, arena, &row, &err) != 0)
-            break;
-        struct str location = arena_printf(arena, "%.*s/metadata/%05d-%p.metadata.json",
-                                           STR_ARG(row.location), i, arg);
-        enum change_outcome outcome = swing(c->f, &ident, &row, location, arena);
-        if (outcome == CHANGE_MISSING)
-            break;
-        if (outcome == CHANGE_APPLIED) {
-            (void)snprintf(c->last, sizeof(c->last), "%.*s", STR_ARG(location));
-            atomic_fetch_add(&c->applied, 1);
-        } else if (outcome != CHANGE_CONFLICT) {
-            c->strange++;
-        }
     }
     arena_free(arena);
     return NULL;
 }
 
+static void create_table(struct fixture *f, const char *name)
+{
+    struct table_version *version;
+    struct table_create create = {0};
+    json_t *body =
+        json_pack("{s:s,s:{s:s,s:[]}}", "name", "t", "schema", "type", "struct", "fields");
+    assert_ok(f, table_create_parse(body, f->arena, &create, &f->err));
+    assert_ok(f, catalog_table_create(f->catalog, f->warehouse, &f->caller, id(f, name), &create,
+                                      &version, &f->err));
+    table_version_unref(version);
+    json_decref(body);
+}
+
+/* Makes the table and lets the committers commit to it for a moment. */
 static void start(struct committer *c, struct fixture *f, const char *name)
 {
-    *c = (struct committer){.f = f, .name = name};
-    assert_int_equal(pthread_create(&c->thread, NULL, commit_until_gone, c), 0);
+    create_table(f, name);
+    for (int i = 0; i < COMMITTERS; i++) {
+        c[i] = (struct committer){.f = f, .name = name, .number = i};
+        assert_int_equal(pthread_create(&c[i].thread, NULL, commit_until_gone, &c[i]), 0);
+    }
+    for (int i = 0; i < COMMITTERS; i++)
+        while (atomic_load(&c[i].applied) < 2)
+            usleep(100);
+}
+
+/* Joins them and returns the location of the last commit that was acknowledged. Every one ended
+ * with being told that the table is gone. */
+static const char *finish(struct committer *c)
+{
+    int last = 0;
+    for (int i = 0; i < COMMITTERS; i++)
+        pthread_join(c[i].thread, NULL);
+    for (int i = 0; i < COMMITTERS; i++) {
+        if (c[i].last_err.kind != ERR_NO_SUCH_TABLE)
+            fail_msg("a commit ended with: %s (%s)", c[i].last_err.message, c[i].last_err.detail);
+        if (c[i].version > c[last].version)
+            last = i;
+    }
+    return c[last].location;
+}
+
+/* A use case that must win: when it does not, the committers would go on for ever. */
+static void must_win(struct fixture *f, int result)
+{
+    if (result != 0) {
+        (void)fprintf(stderr, "lost against commits: %s (%s)\n", f->err.message, f->err.detail);
+        abort();
+    }
 }
 
 /* A purge knows the final metadata, however fast commits come. */
@@ -201,21 +284,31 @@ static void test_drop_against_commits(void **state)
     struct fixture *f = *state;
     make_ns(f, "a");
     for (int round = 0; round < 20; round++) {
-        struct committer c;
+        struct committer c[COMMITTERS];
         struct job_row *jobs;
-        make_table(f, "a.t");
-        start(&c, f, "a.t");
-        while (atomic_load(&c.applied) < 3)
-            usleep(100);
-        int dropped = drop(f, "a.t", true);
-        pthread_join(c.thread, NULL);
-        if (dropped != 0)
-            fail_msg("drop: %s", f->err.message);
-        assert_int_equal(c.strange, 0);
+        start(c, f, "a.t");
+        must_win(f, drop(f, "a.t", true));
+        const char *last = finish(c);
         size_t count = jobs_due(f, &jobs);
         assert_int_equal(count, round + 1);
-        assert_true(str_contains(jobs[count - 1].payload, str_cstr(c.last)));
-        assert_str(newest_history(f).parent_location, c.last);
+        assert_true(str_contains(jobs[count - 1].payload, str_cstr(last)));
+        assert_str(newest_history(f).parent_location, last);
+    }
+}
+
+/* What is returned is the final state. */
+static void test_unregister_against_commits(void **state)
+{
+    struct fixture *f = *state;
+    make_ns(f, "a");
+    for (int round = 0; round < 20; round++) {
+        struct committer c[COMMITTERS];
+        struct table_version *version;
+        start(c, f, "a.t");
+        must_win(f, catalog_table_unregister(f->catalog, f->warehouse, &f->caller, id(f, "a.t"),
+                                             &version, &f->err));
+        assert_str(version->row.metadata_location, finish(c));
+        table_version_unref(version);
     }
 }
 
@@ -225,17 +318,10 @@ static void test_rename_against_commits(void **state)
     struct fixture *f = *state;
     make_ns(f, "a");
     for (int round = 0; round < 20; round++) {
-        struct committer c;
-        make_table(f, "a.t");
-        start(&c, f, "a.t");
-        while (atomic_load(&c.applied) < 3)
-            usleep(100);
-        int renamed = rename_table(f, "a.t", "a.moved");
-        pthread_join(c.thread, NULL);
-        if (renamed != 0)
-            fail_msg("rename: %s", f->err.message);
-        assert_int_equal(c.strange, 0);
-        assert_str(row_of(f, "a.moved").metadata_location, c.last);
+        struct committer c[COMMITTERS];
+        start(c, f, "a.t");
+        must_win(f, rename_table(f, "a.t", "a.moved"));
+        assert_str(row_of(f, "a.moved").metadata_location, finish(c));
         assert_ok(f, drop(f, "a.moved", false));
     }
 }
@@ -315,6 +401,7 @@ int main(void)
         CATALOG_TEST(test_purge_is_a_job),
         CATALOG_TEST(test_rename_matrix),
         CATALOG_TEST(test_drop_against_commits),
+        CATALOG_TEST(test_unregister_against_commits),
         CATALOG_TEST(test_rename_against_commits),
         CATALOG_TEST(test_one_rename_wins),
         CATALOG_TEST(test_one_drop_wins),

@@ -1,5 +1,5 @@
 /* Namespaces: texts, ancestors, emptiness, properties (rest.md 3.1). */
-#include "catalog_fixture.h"
+#include "tests/unit/catalog_fixture.h"
 
 static json_t *json(const char *text)
 {

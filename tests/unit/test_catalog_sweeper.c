@@ -1,5 +1,5 @@
 /* The sweeper removes exactly what a job names and nothing else; reports and history as lists. */
-#include "catalog_fixture.h"
+#include "tests/unit/catalog_fixture.h"
 
 #include "catalog/orphans.h"
 
@@ -264,6 +264,22 @@ static void test_remove_file(void **state)
     assert_int_equal(count, 0);
 }
 
+/* More history than the sweeper reads at once. */
+static void make_much_history(struct fixture *f)
+{
+    enum { ROWS = 2500 };
+    struct change change = {.kind = CHANGE_NAMESPACE_CREATE,
+                            .warehouse_id = f->warehouse->id,
+                            .namespace_key = STR("busy"),
+                            .properties = STR("{}")};
+    struct history_row *rows = ARENA_ARRAY(f->arena, struct history_row, ROWS);
+    struct catalog_change set = {
+        .set = {.changes = &change, .change_count = 1, .history = rows, .history_count = ROWS}};
+    for (size_t i = 0; i < ROWS; i++)
+        rows[i] = catalog_history(f->catalog, &f->caller, 0, f->arena);
+    assert_int_equal(catalog_apply(f->catalog, &set), CHANGE_APPLIED);
+}
+
 /* A file that a row or the history names is kept, also when it was spelt in another way and when
  * the row has moved on since. */
 static void test_named_files_are_kept(void **state)
@@ -286,8 +302,7 @@ static void test_named_files_are_kept(void **state)
     add_job(f, orphan_job(f->warehouse->id, now, f->now_ms));
     add_job(f, orphan_job(f->warehouse->id, dead, f->now_ms));
     atomic_fetch_add(&f->now_ms, SWEEP_GRACE_MS);
-    for (int i = 0; i < 3; i++)
-        make_ns(f, i == 0 ? "x" : i == 1 ? "y" : "z");
+    make_much_history(f);
     assert_int_equal(sweep(f), 3);
     assert_true(has_file(f, past));
     assert_true(has_file(f, now));

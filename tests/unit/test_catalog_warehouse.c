@@ -1,5 +1,5 @@
 /* Warehouses: names, roots, life across a restart. */
-#include "catalog_fixture.h"
+#include "tests/unit/catalog_fixture.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
