@@ -186,7 +186,7 @@ static void commit_done(struct commit_request *request)
 static int commit_property(struct committer *c, struct arena *arena)
 {
     struct commit_wait wait = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    struct table_change change = {.ident = id_of(arena, c->name)};
+    struct object_change change = {.ident = id_of(arena, c->name)};
     struct commit_request request = {.warehouse = c->f->warehouse,
                                      .caller = &c->f->caller,
                                      .tables = &change,
@@ -210,7 +210,7 @@ static int commit_property(struct committer *c, struct arena *arena)
         struct object_row *row = &request.version->row;
         c->version = row->version;
         (void)snprintf(c->location, sizeof(c->location), "%.*s", STR_ARG(row->metadata_location));
-        table_version_unref(request.version);
+        object_version_unref(request.version);
     }
     return request.result;
 }
@@ -229,14 +229,14 @@ static void *commit_until_gone(void *arg)
 
 static void create_table(struct fixture *f, const char *name)
 {
-    struct table_version *version;
+    struct object_version *version;
     struct table_create create = {0};
     json_t *body =
         json_pack("{s:s,s:{s:s,s:[]}}", "name", "t", "schema", "type", "struct", "fields");
     assert_ok(f, table_create_parse(body, f->arena, &create, &f->err));
     assert_ok(f, catalog_table_create(f->catalog, f->warehouse, &f->caller, id(f, name), &create,
                                       &version, &f->err));
-    table_version_unref(version);
+    object_version_unref(version);
     json_decref(body);
 }
 
@@ -303,12 +303,12 @@ static void test_unregister_against_commits(void **state)
     make_ns(f, "a");
     for (int round = 0; round < 20; round++) {
         struct committer c[COMMITTERS];
-        struct table_version *version;
+        struct object_version *version;
         start(c, f, "a.t");
         must_win(f, catalog_table_unregister(f->catalog, f->warehouse, &f->caller, id(f, "a.t"),
                                              &version, &f->err));
         assert_str(version->row.metadata_location, finish(c));
-        table_version_unref(version);
+        object_version_unref(version);
     }
 }
 

@@ -209,7 +209,7 @@ static void test_purge_without_metadata(void **state)
 static void test_unregister(void **state)
 {
     struct fixture *f = *state;
-    struct table_version *version;
+    struct object_version *version;
     struct idempotency_row record;
     enum idempotency_state key_state;
     struct idempotency_waiter waiter = {0};
@@ -221,7 +221,7 @@ static void test_unregister(void **state)
                                           &f->err));
     assert_true(str_equal(version->row.metadata_location, files.current));
     assert_true(str_equal(version->metadata.location, files.location));
-    table_version_unref(version);
+    object_version_unref(version);
     assert_int_equal(sweep(f), 0);
     assert_nothing_removed(f, &files);
     assert_refused(f,
