@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +46,16 @@ static size_t room(const struct line *line)
     return line->len < usable ? usable - line->len : 0;
 }
 
+static void put_bytes(struct line *line, const char *bytes, size_t len)
+{
+    assert(len <= LINE_BYTES_MAX - line->len);
+    memcpy(line->bytes + line->len, bytes, len);
+    line->len += len;
+}
+
 static void put(struct line *line, const char *text)
 {
-    size_t len = strlen(text);
-    assert(len <= LINE_BYTES_MAX - line->len);
-    memcpy(line->bytes + line->len, text, len);
-    line->len += len;
+    put_bytes(line, text, strlen(text));
 }
 
 /* C0, DEL and C1 controls and the line separators: what could end a line or steer a terminal. */
@@ -90,8 +93,7 @@ static size_t put_char(struct line *line, struct str text)
         snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)code);
         put(line, escaped);
     } else {
-        memcpy(line->bytes + line->len, text.ptr, bytes);
-        line->len += bytes;
+        put_bytes(line, text.ptr, bytes);
     }
     return bytes;
 }
@@ -128,16 +130,17 @@ static bool is_plain(struct str value)
 static bool put_name(struct line *line, const char *name)
 {
     bool json = line_format == LOG_FORMAT_JSON;
-    if (room(line) < strlen(name) + 64)
+    size_t len = strlen(name);
+    if (room(line) < len + 64)
         return false;
     if (line->len > 0)
-        put(line, json ? "," : " ");
+        put_bytes(line, json ? "," : " ", 1);
     else if (json)
-        put(line, "{");
+        put_bytes(line, "{", 1);
     if (json)
-        put(line, "\"");
-    put(line, name);
-    put(line, json ? "\":" : "=");
+        put_bytes(line, "\"", 1);
+    put_bytes(line, name, len);
+    put_bytes(line, json ? "\":" : "=", json ? 2 : 1);
     return true;
 }
 
@@ -145,34 +148,57 @@ static void put_text_field(struct line *line, const char *name, struct str value
 {
     if (!put_name(line, name))
         return;
-    if (line_format == LOG_FORMAT_TEXT && is_plain(value) && value.len < room(line)) {
-        memcpy(line->bytes + line->len, value.ptr, value.len);
-        line->len += value.len;
-    } else {
+    if (line_format == LOG_FORMAT_TEXT && is_plain(value) && value.len < room(line))
+        put_bytes(line, value.ptr, value.len);
+    else
         put_quoted(line, value);
-    }
 }
 
 static void put_number_field(struct line *line, const char *name, int64_t number)
 {
     char text[24];
+    size_t at = sizeof(text);
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
     if (!put_name(line, name))
         return;
-    snprintf(text, sizeof(text), "%" PRId64, number);
-    put(line, text);
+    do
+        text[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (number < 0)
+        text[--at] = '-';
+    put_bytes(line, text + at, sizeof(text) - at);
+}
+
+/* The current time; a thread writes out the date once a second. Returns its length. */
+static size_t write_time(char *out, size_t out_bytes)
+{
+    static _Thread_local char text[64];
+    static _Thread_local size_t len;
+    static _Thread_local time_t second;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (len == 0 || second != now.tv_sec) {
+        struct tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.", &utc);
+        second = now.tv_sec;
+    }
+    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
+    assert(len + 4 <= out_bytes);
+    memcpy(out, text, len);
+    out[len] = (char)('0' + ms / 100);
+    out[len + 1] = (char)('0' + ms / 10 % 10);
+    out[len + 2] = (char)('0' + ms % 10);
+    out[len + 3] = 'Z';
+    return len + 4;
 }
 
 static void line_begin(struct line *line, enum log_level level)
 {
-    struct timespec now;
-    struct tm utc;
-    char time_text[64];
+    char time_text[80];
     line->len = 0;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t len = strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(time_text + len, sizeof(time_text) - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
-    put_text_field(line, "time", str_cstr(time_text));
+    size_t len = write_time(time_text, sizeof(time_text));
+    put_text_field(line, "time", str_from(time_text, len));
     put_text_field(line, "level", str_cstr(level_names[level]));
 }
 
