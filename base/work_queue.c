@@ -3,7 +3,10 @@
  * 1. Every item that was accepted runs exactly once, on a thread of the pool; only what is pushed
  *    while work_queue_close joins the threads may run on the closing thread.
  * 2. No lock is held while an item runs, so an item may push.
- * 3. The threads take no signals: those go to the thread that waits for them. */
+ * 3. The threads take no signals: those go to the thread that waits for them.
+ * 4. While an item waits and a thread is idle, one thread is on its way (`waking`). One at a time:
+ *    whoever comes wakes the next if there is still more, so that short items are done by few
+ *    threads and not by as many as there are items, each woken for one. */
 #include "base/work_queue.h"
 
 #include <assert.h>
@@ -29,6 +32,8 @@ struct work_queue {
     size_t capacity;
     size_t first, count;
     size_t items_max;
+    size_t idle; /* threads in pthread_cond_wait */
+    bool waking; /* one of them was signalled and has not come yet */
     bool closing;
     char name[16];
     size_t thread_count;
@@ -68,6 +73,23 @@ static bool take(struct work_queue *queue, struct item *out)
     return true;
 }
 
+/* Keeps rule 4; with the lock held. */
+static void wake_one(struct work_queue *queue)
+{
+    if (queue->count == 0 || queue->idle == 0 || queue->waking)
+        return;
+    queue->waking = true;
+    pthread_cond_signal(&queue->changed);
+}
+
+static void wait_for_change(struct work_queue *queue)
+{
+    queue->idle++;
+    pthread_cond_wait(&queue->changed, &queue->lock);
+    queue->idle--;
+    queue->waking = false; /* or it woke by itself: then one signal more may be sent, never less */
+}
+
 static void *run_thread(void *arg)
 {
     struct work_queue *queue = arg;
@@ -76,13 +98,14 @@ static void *run_thread(void *arg)
     lock(queue);
     for (;;) {
         if (take(queue, &item)) {
+            wake_one(queue);
             unlock(queue);
             item.fn(item.arg);
             lock(queue);
         } else if (queue->closing) {
             break;
         } else {
-            pthread_cond_wait(&queue->changed, &queue->lock);
+            wait_for_change(queue);
         }
     }
     unlock(queue);
@@ -135,7 +158,7 @@ static bool push(struct work_queue *queue, struct item item, size_t items_max)
             grow(queue);
         queue->items[(queue->first + queue->count) & (queue->capacity - 1)] = item;
         queue->count++;
-        pthread_cond_signal(&queue->changed); /* under the lock: running it may bring the close */
+        wake_one(queue); /* under the lock: running the item may bring the close */
     }
     unlock(queue);
     return accepted;
