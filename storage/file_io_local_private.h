@@ -27,11 +27,15 @@
 #include "base/random.h"
 
 #define IO_BYTES_MAX (1u << 30) /* in one system call */
-#define DURABLE_SLOTS 1024      /* directories remembered as durable; a power of two */
+/* Directories remembered as durable: so many sets, a power of two, of so many. A directory that is
+ * forgotten costs a flush per level with the next file. */
+#define DURABLE_SETS 4096
+#define DURABLE_WAYS 4
 
+/* The time of birth tells a directory from an older one whose inode it got. */
 struct directory_id {
-    dev_t device;
-    ino_t inode;
+    uint64_t device, inode;
+    int64_t born_ns; /* 0 where the file system does not know it */
 };
 
 struct file_io_local {
@@ -43,9 +47,9 @@ struct file_io_local {
     _Atomic uint64_t temporaries;
 
     /* Directories whose name and whose parents' names were flushed by this process, so that a new
-     * file in them needs one flush and not one per level. Slots are overwritten at will. */
+     * file in them needs one flush and not one per level. Newest first in each set. */
     pthread_mutex_t durable_mutex;
-    struct directory_id durable[DURABLE_SLOTS];
+    struct directory_id durable[DURABLE_SETS][DURABLE_WAYS];
 };
 
 static inline struct file_io_local *local_of(struct file_io *io)

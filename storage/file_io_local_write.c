@@ -10,17 +10,20 @@
 
 /* ---- directories ----------------------------------------------------------------------------- */
 
-static struct directory_id *durable_slot(struct file_io_local *io, const struct directory_id *id)
+static struct directory_id *durable_set(struct file_io_local *io, const struct directory_id *id)
 {
-    uint64_t hash = ((uint64_t)id->inode ^ ((uint64_t)id->device << 32)) * 0x9E3779B97F4A7C15u;
-    return &io->durable[hash >> 32 & (DURABLE_SLOTS - 1)];
+    uint64_t hash = (id->inode ^ (id->device << 32)) * 0x9E3779B97F4A7C15u;
+    return io->durable[hash >> 32 & (DURABLE_SETS - 1)];
 }
 
 static bool is_known_durable(struct file_io_local *io, const struct directory_id *id)
 {
+    bool known = false;
     (void)pthread_mutex_lock(&io->durable_mutex);
-    const struct directory_id *slot = durable_slot(io, id);
-    bool known = slot->inode == id->inode && slot->device == id->device && id->inode != 0;
+    const struct directory_id *set = durable_set(io, id);
+    for (size_t i = 0; i < DURABLE_WAYS && id->inode != 0; i++)
+        known = known || (set[i].inode == id->inode && set[i].device == id->device &&
+                          set[i].born_ns == id->born_ns);
     (void)pthread_mutex_unlock(&io->durable_mutex);
     return known;
 }
@@ -28,16 +31,24 @@ static bool is_known_durable(struct file_io_local *io, const struct directory_id
 static void remember_durable(struct file_io_local *io, const struct directory_id *id)
 {
     (void)pthread_mutex_lock(&io->durable_mutex);
-    *durable_slot(io, id) = *id;
+    struct directory_id *set = durable_set(io, id);
+    memmove(set + 1, set, (DURABLE_WAYS - 1) * sizeof(*set));
+    set[0] = *id;
     (void)pthread_mutex_unlock(&io->durable_mutex);
 }
 
 static int directory_id_of(int fd, struct directory_id *out)
 {
-    struct stat directory;
-    if (fstat(fd, &directory) != 0)
+    struct statx directory;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &directory) != 0)
         return -1;
-    *out = (struct directory_id){directory.st_dev, directory.st_ino};
+    *out = (struct directory_id){
+        .device = (uint64_t)directory.stx_dev_major << 32 | directory.stx_dev_minor,
+        .inode = directory.stx_ino,
+    };
+    if ((directory.stx_mask & STATX_BTIME) != 0)
+        out->born_ns =
+            directory.stx_btime.tv_sec * 1000000000 + (int64_t)directory.stx_btime.tv_nsec;
     return 0;
 }
 
