@@ -69,12 +69,9 @@ static bool is_uuid(struct str text)
     return true;
 }
 
-/* Of what may change something: reads leave no history. */
 static void take_digests(struct request *req)
 {
     const struct http_exchange *x = req->exchange;
-    if (str_equal(x->method, STR("GET")) || req->is_head)
-        return;
     const struct str request[] = {x->method, x->target, x->body};
     req->caller.request_digest = sha256_of_parts(request, 3);
     if (req->caller.idempotency.key.ptr == NULL)
