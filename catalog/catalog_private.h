@@ -69,4 +69,9 @@ MUST_USE int catalog_namespace_row(struct catalog *catalog, struct warehouse *wa
 MUST_USE int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *warehouse,
                                           const struct namespace_ident *ns, struct error *err);
 
+/* Does another table than own_id lie at that place, in it or around it? Fits struct table_places.
+ */
+MUST_USE int catalog_location_taken(void *catalog, struct str location, int64_t own_id, bool *taken,
+                                    struct error *err);
+
 #endif

@@ -25,6 +25,9 @@ struct commit_ports {
                       struct error *err);
     /* Did this very request already change that object (history)? Blocks. */
     bool (*find_repeat)(void *arg, int64_t object_id, const struct caller *caller);
+    /* metastore_location_taken. Blocks. */
+    int (*location_taken)(void *arg, struct str location, int64_t own_id, bool *taken,
+                          struct error *err);
     /* Hands the change to the metastore; change->done follows on another thread, in commit order,
      * after the cache knows. Must not block. */
     void (*submit)(void *arg, struct catalog_change *change);
@@ -91,7 +94,8 @@ struct fold_inputs {
     bool is_transaction;
 };
 
-/* Judges and applies the items of one work in order (pure but for find_repeat). Every item leaves
+/* Judges and applies the items of one work in order (pure but for
+ * find_repeat and location_taken). Every item leaves
  * WAITING, except those put into left_over. An item that creates the table or moves its location is
  * folded with no other. */
 void commit_fold(struct lane_work *work, const struct fold_inputs *inputs);

@@ -73,17 +73,23 @@ static bool is_repeat(const struct lane_work *work, const struct commit_item *it
 
 /* Rules of the warehouse on the state this item makes. */
 static int check_place(struct lane_work *work, const struct table_metadata *next,
-                       struct commit_item *item, const char *uuid, struct arena *arena)
+                       struct commit_item *item, const char *uuid, const struct fold_inputs *inputs)
 {
-    struct str previous = STR_NONE;
+    const struct object_version *version = work->base.version;
+    const struct table_places places = {
+        .warehouse = work->warehouse,
+        .metadata = next,
+        .before = draft_exists(work) ? &work->draft : NULL,
+        .own_id = version == NULL ? 0 : version->row.id,
+        .taken = inputs->ports->location_taken,
+        .arg = inputs->ports->arg,
+    };
+    struct str previous = version == NULL ? STR_NONE : version->row.metadata_location;
 
-    if (work->base.version != NULL) {
-        previous = work->base.version->row.metadata_location;
-    }
-    if (object_location_check(work->warehouse, next, arena, &work->location, &item->err) != 0) {
+    if (table_places_check(&places, inputs->arena, &work->location, &item->err) != 0) {
         return -1;
     }
-    return table_metadata_file_location(next, previous, uuid, arena, &work->file_location,
+    return table_metadata_file_location(next, previous, uuid, inputs->arena, &work->file_location,
                                         &item->err);
 }
 
@@ -124,7 +130,7 @@ static int fold_item(struct lane_work *work, struct commit_item *item, const cha
     if (moved && work->changed) {
         return 1;
     }
-    if (check_place(work, &next, item, uuid, inputs->arena) != 0) {
+    if (check_place(work, &next, item, uuid, inputs) != 0) {
         return fail(item), 0;
     }
     work->draft = next;

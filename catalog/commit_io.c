@@ -97,6 +97,7 @@ struct commit_ports commit_ports_of(struct catalog *catalog)
         .load_base = port_load_base,
         .write_file = port_write_file,
         .find_repeat = port_find_repeat,
+        .location_taken = catalog_location_taken,
         .submit = port_submit,
         .run = port_run,
         .now_ms = port_now_ms,

@@ -60,3 +60,10 @@ int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *ware
     arena_free(arena);
     return result;
 }
+
+int catalog_location_taken(void *catalog, struct str location, int64_t own_id, bool *taken,
+                           struct error *err)
+{
+    const struct catalog_options *options = &((struct catalog *)catalog)->options;
+    return metastore_location_taken(options->metastore, location, own_id, taken, err);
+}

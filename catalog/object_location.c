@@ -2,6 +2,8 @@
  * judged on the whole new metadata, not on what has changed. */
 #include "catalog/object_location.h"
 
+#include "base/raw_json.h"
+
 static const char *const path_properties[] = {
     "write.data.path",
     "write.metadata.path",
@@ -30,23 +32,158 @@ static struct str without_trailing_slashes(struct str text)
     return text;
 }
 
-int object_location_check(const struct warehouse *warehouse, const struct table_metadata *metadata,
-                          struct arena *arena, struct str *canonical, struct error *err)
+/* ---- the check ------------------------------------------------------------------------------- */
+
+struct check {
+    const struct table_places *places;
+    struct location own;        /* the table's */
+    struct str known_directory; /* judged a moment ago: most files lie beside their neighbours */
+    struct arena *arena;
+};
+
+static struct str directory_of(struct str location)
+{
+    while (location.len > 0 && location.ptr[location.len - 1] != '/') {
+        location.len--;
+    }
+    return location;
+}
+
+static int refuse_taken(const struct check *check, const struct location *location,
+                        const char *what, struct error *err)
+{
+    const struct table_places *places = check->places;
+    bool taken = false;
+
+    if (places->taken(places->arg, location->text, places->own_id, &taken, err) != 0) {
+        return -1;
+    }
+    return taken ? error_set(err, ERR_ILLEGAL_ARGUMENT, "%s overlaps another table's: %.*s", what,
+                             STR_ARG(location->text))
+                 : 0;
+}
+
+/* A place besides the table's own. */
+static int check_place(struct check *check, struct str text, const char *what, struct error *err)
 {
     struct location location;
 
-    if (check_below(warehouse, metadata->location, "Table location", arena, &location, err) != 0) {
+    if (check_below(check->places->warehouse, without_trailing_slashes(text), what, check->arena,
+                    &location, err) != 0) {
         return -1;
     }
-    *canonical = location.text;
-    for (size_t i = 0; i < sizeof path_properties / sizeof *path_properties; i++) {
-        struct str path = table_metadata_property(metadata, path_properties[i]);
-        if (path.ptr != NULL && check_below(warehouse, without_trailing_slashes(path),
-                                            path_properties[i], arena, &location, err) != 0) {
+    return location_contains(&check->own, &location) ? 0
+                                                     : refuse_taken(check, &location, what, err);
+}
+
+static int check_file(struct check *check, struct str value, const char *what, struct error *err)
+{
+    struct location location;
+
+    if (value.ptr == NULL || raw_json_kind(value) != RAW_JSON_STRING) {
+        return 0; /* absent; its kind was checked where it was read */
+    }
+    if (check_below(check->places->warehouse, raw_json_string(value, check->arena), what,
+                    check->arena, &location, err) != 0) {
+        return -1;
+    }
+    struct str directory = directory_of(location.text);
+    if (location_contains(&check->own, &location) || str_equal(directory, check->known_directory)) {
+        return 0;
+    }
+    check->known_directory = directory;
+    return refuse_taken(check, &location, what, err);
+}
+
+static int check_snapshot(struct check *check, struct str snapshot, struct error *err)
+{
+    struct str manifest, manifests = raw_json_member(snapshot, "manifests"); /* v1 may have them */
+
+    if (check_file(check, raw_json_member(snapshot, "manifest-list"), "Manifest list", err) != 0) {
+        return -1;
+    }
+    if (manifests.ptr == NULL || raw_json_kind(manifests) != RAW_JSON_ARRAY) {
+        return 0;
+    }
+    struct raw_json_cursor cursor = raw_json_enter(manifests);
+    while (raw_json_next_element(&cursor, &manifest)) {
+        if (check_file(check, manifest, "Manifest", err) != 0) {
             return -1;
         }
     }
     return 0;
+}
+
+static int check_statistics(struct check *check, struct str statistics, struct error *err)
+{
+    return check_file(check, raw_json_member(statistics, "statistics-path"), "Statistics path",
+                      err);
+}
+
+/* Where the elements begin that `before` does not hold. A list that only grew keeps its beginning;
+ * one that lost elements is looked at as a whole. */
+static size_t first_new(const struct metadata_list *list, const struct metadata_list *before)
+{
+    if (before == NULL || before->count == 0 || before->count > list->count) {
+        return 0;
+    }
+    size_t last = before->count - 1;
+    return list->elements[0].text.ptr == before->elements[0].text.ptr &&
+                   list->elements[last].text.ptr == before->elements[last].text.ptr
+               ? before->count
+               : 0;
+}
+
+static int check_list(struct check *check, const struct metadata_list *list,
+                      const struct metadata_list *before,
+                      int (*check_element)(struct check *check, struct str element,
+                                           struct error *err),
+                      struct error *err)
+{
+    for (size_t i = first_new(list, before); i < list->count; i++) {
+        if (check_element(check, list->elements[i].text, err) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int check_files(struct check *check, struct error *err)
+{
+    const struct table_metadata *now = check->places->metadata, *before = check->places->before;
+
+    if (check_list(check, &now->snapshots, before == NULL ? NULL : &before->snapshots,
+                   check_snapshot, err) != 0 ||
+        check_list(check, &now->statistics, before == NULL ? NULL : &before->statistics,
+                   check_statistics, err) != 0) {
+        return -1;
+    }
+    return check_list(check, &now->partition_statistics,
+                      before == NULL ? NULL : &before->partition_statistics, check_statistics, err);
+}
+
+int table_places_check(const struct table_places *places, struct arena *arena,
+                       struct str *canonical, struct error *err)
+{
+    const struct table_metadata *now = places->metadata, *before = places->before;
+    struct check check = {.places = places, .arena = arena};
+
+    if (check_below(places->warehouse, now->location, "Table location", arena, &check.own, err) !=
+        0) {
+        return -1;
+    }
+    if ((before == NULL || !str_equal(before->location, now->location)) &&
+        refuse_taken(&check, &check.own, "Table location", err) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof path_properties / sizeof *path_properties; i++) {
+        struct str path = table_metadata_property(now, path_properties[i]);
+        if (path.ptr != NULL && check_place(&check, path, path_properties[i], err) != 0) {
+            return -1;
+        }
+    }
+    *canonical = check.own.text;
+    return check_files(&check, err);
 }
 
 struct str object_location_default(const struct warehouse *warehouse,

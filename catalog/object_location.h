@@ -1,16 +1,30 @@
-/* Where a table may lie: strictly below its warehouse's root, and every path its properties name
- * below the root too (contract/reliability.md 3.1 L05). Overlap with other tables is judged by the
- * metastore, in the transaction of the change. */
+/* Where a table and its files may lie: strictly below the warehouse's root and outside of every
+ * other table (contract/reliability.md 3.1 L03-L07). Overlap of two tables' locations is judged
+ * once more by the metastore, in the transaction of the change. */
 #ifndef CATALOG_OBJECT_LOCATION_H
 #define CATALOG_OBJECT_LOCATION_H
 
 #include "catalog/warehouse.h"
 #include "iceberg/table_metadata.h"
 
-/* Errors: ERR_ILLEGAL_ARGUMENT naming the location. *canonical is for object_row.location. */
-MUST_USE int object_location_check(const struct warehouse *warehouse,
-                                   const struct table_metadata *metadata, struct arena *arena,
-                                   struct str *canonical, struct error *err);
+/* A state of a table that is about to become true, and what is known of the places it names. */
+struct table_places {
+    const struct warehouse *warehouse;
+    const struct table_metadata *metadata;
+    const struct table_metadata *before; /* judged when it became true; NULL: nothing was */
+    int64_t own_id;                      /* of the table's row; 0: there is none yet */
+    /* Is a place another table's? metastore_location_taken, or a test's. Blocks. */
+    int (*taken)(void *arg, struct str location, int64_t own_id, bool *taken, struct error *err);
+    void *arg;
+};
+
+/* The table's location, the paths of its properties, and the files that snapshots and statistics
+ * name, as far as `before` does not hold them: below the root, and outside of every other table's
+ * location. Comes before anything is written or vended there.
+ * Errors: ERR_ILLEGAL_ARGUMENT naming the location; those of `taken`. *canonical is for
+ * object_row.location. */
+MUST_USE int table_places_check(const struct table_places *places, struct arena *arena,
+                                struct str *canonical, struct error *err);
 
 /* {root}/{level}/…/{name}[-{uuid without dashes}] */
 struct str object_location_default(const struct warehouse *warehouse,

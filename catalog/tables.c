@@ -254,6 +254,21 @@ static enum change_outcome submit_row(struct new_table *new, struct catalog_chan
     return catalog_apply(new->catalog, change);
 }
 
+/* The new state's places, before any file is written or vended there. */
+static int check_places(const struct new_table *new, const struct table_metadata *metadata,
+                        struct str *canonical, struct error *err)
+{
+    const struct table_places places = {
+        .warehouse = new->warehouse,
+        .metadata = metadata,
+        .own_id = new->existing.id,
+        .taken = catalog_location_taken,
+        .arg = new->catalog,
+    };
+
+    return table_places_check(&places, new->arena, canonical, err);
+}
+
 /* ---- create ---------------------------------------------------------------------------------- */
 
 static struct str requested_location(const struct new_table *new, const struct table_create *create,
@@ -284,7 +299,7 @@ static int build_first_version(struct new_table *new, const struct table_create 
     struct str location = requested_location(new, create, uuid);
     if (table_create_build(create, location, uuid, clock_now_ms(options->clock), new->arena,
                            &metadata, err) != 0 ||
-        object_location_check(new->warehouse, &metadata, new->arena, &row.location, err) != 0) {
+        check_places(new, &metadata, &row.location, err) != 0) {
         return -1;
     }
     if (!create->stage_create &&
@@ -398,8 +413,7 @@ static int read_registered(struct new_table *new, struct str metadata_location, 
         return -1;
     }
     struct object_version *version = new->version;
-    if (object_location_check(new->warehouse, &version->metadata, new->arena, &row.location, err) !=
-        0) {
+    if (check_places(new, &version->metadata, &row.location, err) != 0) {
         return -1;
     }
     version->row.location = arena_str(version->arena, row.location);

@@ -24,6 +24,8 @@ struct metastore_backend {
     int (*object_list)(struct metastore *store, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);
+    int (*location_taken)(struct metastore *store, struct str location, int64_t own_id, bool *taken,
+                          struct error *err);
     int (*history_list)(struct metastore *store, const struct object_name *object,
                         int64_t before_sequence, size_t limit, struct arena *arena,
                         struct history_row **out, size_t *count, struct error *err);

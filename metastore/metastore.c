@@ -13,6 +13,7 @@ static const struct metastore_backend *backend_of(const struct metastore *store)
     assert(backend->name && backend->close && backend->submit && backend->health);
     assert(backend->warehouse_find && backend->warehouse_list && backend->namespace_find);
     assert(backend->namespace_list && backend->object_find && backend->object_list);
+    assert(backend->location_taken);
     assert(backend->history_list && backend->history_find && backend->idempotency_find);
     assert(backend->job_list && backend->report_list && backend->expire);
     return backend;
@@ -124,6 +125,13 @@ int metastore_object_list(struct metastore *store, const struct object_name *in_
 {
     assert(in_namespace->namespace_key.len > 0);
     return backend_of(store)->object_list(store, in_namespace, page, arena, out, err);
+}
+
+int metastore_location_taken(struct metastore *store, struct str location, int64_t own_id,
+                             bool *taken, struct error *err)
+{
+    assert(location.len > 0 && own_id >= 0);
+    return backend_of(store)->location_taken(store, location, own_id, taken, err);
 }
 
 int metastore_history_list(struct metastore *store, const struct object_name *object,

@@ -149,6 +149,10 @@ MUST_USE int metastore_object_find(struct metastore *store, const struct object_
 MUST_USE int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,
                                    const struct page_request *page, struct arena *arena,
                                    struct name_list *out, struct error *err);
+/* Does another object than own_id (0: any) lie at that canonical place, in it or around it, in any
+ * warehouse? A look before anything is written there; the change itself is judged again. */
+MUST_USE int metastore_location_taken(struct metastore *store, struct str location, int64_t own_id,
+                                      bool *taken, struct error *err);
 /* Newest first; before_sequence 0 = from the newest. The object is found by its current name; with
  * an empty name: all of the warehouse. */
 MUST_USE int metastore_history_list(struct metastore *store, const struct object_name *object,

@@ -182,6 +182,7 @@ const struct metastore_backend sqlite_backend = {
     .namespace_list = sqlite_namespace_list,
     .object_find = sqlite_object_find,
     .object_list = sqlite_object_list,
+    .location_taken = sqlite_object_location_taken,
     .history_list = sqlite_history_list,
     .history_find = sqlite_history_find,
     .idempotency_find = sqlite_idempotency_find,

@@ -7,8 +7,6 @@
 
 #include <assert.h>
 
-#include "base/location.h"
-
 #define LEVEL_SEPARATOR '\x1F'
 
 int64_t sqlite_namespace_levels(struct str key)
@@ -96,72 +94,6 @@ static bool find_object(struct change_run *run, struct str location_key, struct 
     }
     sql_end(&query);
     return found;
-}
-
-/* ---- locations ------------------------------------------------------------------------------- */
-
-struct location_key {
-    char bytes[LOCATION_BYTES_MAX + 1];
-    struct str text; /* with its trailing slash; STR_NONE for an object without a place */
-};
-
-static void location_key_of(struct str location, struct location_key *key)
-{
-    key->text = STR_NONE;
-    if (location.len == 0)
-        return;
-    assert(location.len <= LOCATION_BYTES_MAX); /* it is canonical */
-    memcpy(key->bytes, location.ptr, location.len);
-    size_t len = location.len;
-    if (key->bytes[len - 1] != '/')
-        key->bytes[len++] = '/';
-    key->text = str_from(key->bytes, len);
-}
-
-static bool other_object_at(struct sqlite_connection *writer, struct str key, int64_t own_id)
-{
-    struct sql_query query =
-        sql_start(writer, "SELECT 1 FROM object WHERE location = ? AND id <> ?");
-    sql_text(&query, key);
-    sql_int(&query, own_id);
-    bool found = sql_row(&query);
-    sql_end(&query);
-    return found;
-}
-
-static bool other_object_below(struct sqlite_connection *writer, struct location_key *key,
-                               int64_t own_id)
-{
-    /* '0' follows '/': the first text that no longer begins with the key. */
-    char end[sizeof(key->bytes)];
-    memcpy(end, key->text.ptr, key->text.len);
-    end[key->text.len - 1] = '/' + 1;
-    struct sql_query query = sql_start(writer, "SELECT 1 FROM object"
-                                               " WHERE location >= ? AND location < ? AND id <> ?");
-    sql_text(&query, key->text);
-    sql_text(&query, str_from(end, key->text.len));
-    sql_int(&query, own_id);
-    bool found = sql_row(&query);
-    sql_end(&query);
-    return found;
-}
-
-/* Does another object lie at this place, in it or around it? In any warehouse. */
-static bool location_taken(struct sqlite_connection *writer, struct location_key *key,
-                           int64_t own_id)
-{
-    struct str text = key->text;
-    if (text.ptr == NULL)
-        return false;
-    if (other_object_below(writer, key, own_id))
-        return true;
-    size_t at = 0; /* behind scheme:// */
-    while (at + 3 < text.len && memcmp(text.ptr + at, "://", 3) != 0)
-        at++;
-    for (at += 3; at + 1 < text.len; at++)
-        if (text.ptr[at] == '/' && other_object_at(writer, str_from(text.ptr, at + 1), own_id))
-            return true;
-    return false;
 }
 
 /* ---- warehouses ------------------------------------------------------------------------------ */
@@ -308,9 +240,9 @@ static enum change_outcome object_create(struct change_run *run)
     int64_t taken_by = name_taken_by(run->writer, in, change->name);
     if (taken_by != 0)
         return taken_by == (int64_t)change->object_kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
-    struct location_key key;
-    location_key_of(change->location, &key);
-    if (location_taken(run->writer, &key, 0))
+    struct sqlite_location_key key;
+    sqlite_location_key_of(change->location, &key);
+    if (sqlite_location_taken(run->writer, &key, 0))
         return CHANGE_LOCATION_TAKEN;
 
     struct sql_query query =
@@ -350,14 +282,14 @@ static int64_t history_newest(const struct change_run *run)
 static enum change_outcome object_update(struct change_run *run)
 {
     struct change *change = run->change;
-    struct location_key key;
+    struct sqlite_location_key key;
     struct object_state object;
-    location_key_of(change->location, &key);
+    sqlite_location_key_of(change->location, &key);
     if (!find_object(run, key.text, &object))
         return CHANGE_MISSING;
     if (object.id != change->expect_id || !object.expected)
         return CHANGE_CONFLICT;
-    if (!object.same_location && location_taken(run->writer, &key, object.id))
+    if (!object.same_location && sqlite_location_taken(run->writer, &key, object.id))
         return CHANGE_LOCATION_TAKEN;
 
     if (!object.same_location || !object.same_uuid)

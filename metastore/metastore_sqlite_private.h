@@ -13,6 +13,7 @@
 #ifndef METASTORE_METASTORE_SQLITE_PRIVATE_H
 #define METASTORE_METASTORE_SQLITE_PRIVATE_H
 
+#include "base/location.h"
 #include "metastore/backend.h"
 #include "metastore/metastore_sqlite.h"
 #include "metastore/metastore_sqlite_connection.h"
@@ -135,6 +136,16 @@ void sqlite_rows_history(struct sqlite_connection *writer, struct change_set *se
 void sqlite_rows_jobs(struct sqlite_connection *writer, struct change_set *set);
 void sqlite_rows_reports(struct sqlite_connection *writer, const struct change_set *set);
 
+/* The key of the overlap index: a canonical location with a slash at its end. */
+struct sqlite_location_key {
+    char bytes[LOCATION_BYTES_MAX + 1];
+    struct str text; /* STR_NONE for an object without a place */
+};
+void sqlite_location_key_of(struct str location, struct sqlite_location_key *key);
+/* Does another object lie at this place, in it or around it? In any warehouse. */
+bool sqlite_location_taken(struct sqlite_connection *connection,
+                           const struct sqlite_location_key *key, int64_t own_id);
+
 /* Levels joined by U+001F: how many. The key is not empty. */
 int64_t sqlite_namespace_levels(struct str key);
 
@@ -164,6 +175,8 @@ int sqlite_object_find(struct metastore *base, const struct object_name *name, s
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);
+int sqlite_object_location_taken(struct metastore *base, struct str location, int64_t own_id,
+                                 bool *taken, struct error *err);
 int sqlite_history_list(struct metastore *base, const struct object_name *object,
                         int64_t before_sequence, size_t limit, struct arena *arena,
                         struct history_row **out, size_t *count, struct error *err);

@@ -29,6 +29,17 @@ static int list_children(struct request *req, struct str parent, const struct pa
                                   list, err);
 }
 
+/* Level by level: the separators may have come with one encoding and the levels with two. */
+static int decode_again(struct str parent, struct arena *arena, struct str *out, struct error *err)
+{
+    struct namespace_ident ns = namespace_from_key(parent, arena);
+    for (size_t i = 0; i < ns.level_count; i++)
+        if (url_decode(ns.levels[i], arena, &ns.levels[i], err) != 0)
+            return -1;
+    *out = namespace_key(&ns, arena);
+    return 0;
+}
+
 /* Some clients encode the parent twice: what is not found as it is may be found decoded once more.
  */
 static int list_children_leniently(struct request *req, struct str parent,
@@ -40,7 +51,7 @@ static int list_children_leniently(struct request *req, struct str parent,
     struct str again;
     struct error ignored;
     if (err->kind != ERR_NO_SUCH_NAMESPACE || !str_contains(parent, STR("%")) ||
-        url_decode(parent, req->arena, &again, &ignored) != 0 ||
+        decode_again(parent, req->arena, &again, &ignored) != 0 ||
         list_children(req, again, page, list, &ignored) != 0)
         return -1;
     error_clear(err);

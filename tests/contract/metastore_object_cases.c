@@ -371,6 +371,20 @@ static void renames_keep_the_object(void **state)
 
 /* ---- locations ------------------------------------------------------------------------------- */
 
+/* A look tells beforehand what a change would be told. */
+static void check_look(struct metastore_fixture *f, const char *location, int64_t own_id,
+                       enum change_outcome outcome)
+{
+    struct error err = {0};
+    bool taken;
+    if (location[0] == '\0')
+        return;
+    assert_int_equal(metastore_location_taken(f->store, str_cstr(location), own_id, &taken, &err),
+                     0);
+    if (taken != (outcome == CHANGE_LOCATION_TAKEN))
+        fail_msg("looked at: %s", location);
+}
+
 static void locations_do_not_overlap(void **state)
 {
     struct metastore_fixture *f = *state;
@@ -408,6 +422,7 @@ static void locations_do_not_overlap(void **state)
         struct change create = make_table(f, "n", name.ptr, cases[i].location);
         if (i % 2 == 1) /* it does not matter in which warehouse */
             create.warehouse_id = other.id;
+        check_look(f, cases[i].location, 0, cases[i].outcome);
         if (apply_one(f, &create) != cases[i].outcome)
             fail_msg("%s", cases[i].location);
     }
@@ -435,6 +450,7 @@ static void moves_do_not_overlap_others(void **state)
         struct object_row row = get_object(f, "n", "t");
         struct change move = move_pointer(&row, "m");
         move.location = str_cstr(cases[i].location);
+        check_look(f, cases[i].location, row.id, cases[i].outcome);
         if (apply_one(f, &move) != cases[i].outcome)
             fail_msg("%s", cases[i].location);
     }

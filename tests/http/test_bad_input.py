@@ -527,16 +527,19 @@ BAD_PLACES = (  # the keys of _places, needed before a server runs
     "another table", "inside another table", "metadata of another table",
     "slash behind another table", "parent of tables")
 
+# A file may lie beside the tables, as long as it is in the warehouse and in no other table
+BAD_FOLDERS = tuple(p for p in BAD_PLACES if p not in ("the warehouse itself", "parent of tables"))
+
 FORBIDDEN = {"status": (400, 403, 409), "type": BAD_REQUEST + ("ForbiddenException",
                                                                "AlreadyExistsException")}
 
 
 
-def _located(where, make):
+def _located(where, make, places=BAD_PLACES):
     """A case per bad place: `make(test, location)` is the body."""
     return [(f"{where[0]} {name}", "POST", where[1],
              lambda test, name=name: make(test, _places(test)[name]), FORBIDDEN)
-            for name in BAD_PLACES]
+            for name in places]
 
 
 def _create_commit(test, location):
@@ -576,8 +579,12 @@ cases(Locations,
           "updates": [{"action": "set-properties", "updates": {"write.data.path": place}}]})
       + _located(("write.metadata.path at create", BASE + "/tables"), lambda test, place: dict(
           CREATE_BODY, properties={"write.metadata.path": place}))
-      + _located(("manifest list", T), _snapshot_elsewhere)
-      + _located(("statistics", T), _statistics_elsewhere)
+      + _located(("manifest list", T), _snapshot_elsewhere, BAD_FOLDERS)
+      + _located(("statistics", T), _statistics_elsewhere, BAD_FOLDERS)
+      + _located(("partition statistics", T), lambda test, place: {"updates": [
+          {"action": "set-partition-statistics", "partition-statistics": {
+              "snapshot-id": test.t["metadata"]["current-snapshot-id"],
+              "statistics-path": place + "/p.parquet", "file-size-in-bytes": 1}}]}, BAD_FOLDERS)
       + [(f"transaction set-location {name}", "POST", "/v1/transactions/commit",
           lambda test, name=name: {"table-changes": [
               {"identifier": ident(NS, TABLE), "updates": [

@@ -133,9 +133,11 @@ class List(FirnTest):
         """PyIceberg encodes the parent twice."""
         top = self.fresh_namespace()
         self.assert_status(200, self.client.create_namespace([top, "b c", "d"]))
-        twice = urllib.parse.quote(quote_ns([top, "b c"]), safe="")
-        self.assertEqual([[top, "b c", "d"]],
-                         self.client.list_namespaces(f"?parent={twice}").json["namespaces"])
+        whole = urllib.parse.quote(quote_ns([top, "b c"]), safe="")
+        levels = f"{top}%1F" + urllib.parse.quote(urllib.parse.quote("b c"))
+        for twice in (whole, levels):
+            self.assertEqual([[top, "b c", "d"]], self.assert_status(
+                200, self.client.list_namespaces(f"?parent={twice}")).json["namespaces"])
 
     def test_a_level_that_holds_the_separators_text(self):
         top = self.fresh_namespace()
