@@ -180,12 +180,22 @@ void *arena_alloc(struct arena *arena, size_t bytes)
     return memset(alloc_raw(arena, bytes), 0, bytes);
 }
 
-void *arena_alloc_array(struct arena *arena, size_t count, size_t bytes_each)
+static size_t array_bytes(size_t count, size_t bytes_each)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, bytes_each, &bytes))
         log_fatal("out of memory: %zu times %zu bytes", count, bytes_each);
-    return arena_alloc(arena, bytes);
+    return bytes;
+}
+
+void *arena_alloc_array(struct arena *arena, size_t count, size_t bytes_each)
+{
+    return arena_alloc(arena, array_bytes(count, bytes_each));
+}
+
+void *arena_alloc_array_raw(struct arena *arena, size_t count, size_t bytes_each)
+{
+    return alloc_raw(arena, array_bytes(count, bytes_each));
 }
 
 struct str arena_str(struct arena *arena, struct str s)

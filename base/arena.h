@@ -17,6 +17,8 @@ void arena_reset(struct arena *arena); /* as arena_free, but keeps the first blo
 void *arena_alloc(struct arena *arena, size_t bytes);
 void *arena_alloc_array(struct arena *arena, size_t count,
                         size_t bytes_each); /* overflow-checked */
+/* The same without the zeroes, for large arrays of which every byte is written at once. */
+void *arena_alloc_array_raw(struct arena *arena, size_t count, size_t bytes_each);
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_alloc_array((arena), (count), sizeof(type)))
 

@@ -4,6 +4,7 @@
 #include "iceberg/table_metadata.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "base/limits.h"
 #include "iceberg/id_map.h"
@@ -13,20 +14,49 @@
 #define PREVIOUS_VERSIONS_DEFAULT 100
 #define REFS_WORTH_A_MAP 8
 
+/* Behind the last slot: how many slots nobody has taken. The taker of a slot is the copy for which
+ * that is all it sees; the count is from the end, so that cutting the front off changes nothing. */
+static _Atomic size_t *free_slots(const struct metadata_list *list)
+{
+    return (_Atomic size_t *)(void *)(list->elements + list->capacity);
+}
+
+static bool take_slot(const struct metadata_list *list)
+{
+    size_t seen = list->capacity - list->count;
+    return seen > 0 && atomic_compare_exchange_strong(free_slots(list), &seen, seen - 1);
+}
+
+struct metadata_list metadata_list_new(size_t capacity, struct arena *arena)
+{
+    struct metadata_list list = {NULL, 0, capacity};
+    list.elements = arena_alloc_array_raw(arena, capacity + 1, sizeof(*list.elements));
+    atomic_init(free_slots(&list), capacity);
+    return list;
+}
+
 void metadata_list_append(struct metadata_list *list, struct metadata_element element,
                           struct arena *arena)
 {
     assert(list->count <= list->capacity);
     assert(element.text.len > 0);
-    if (list->count == list->capacity) {
-        size_t capacity = list->count + list->count / 4 + 8;
-        struct metadata_element *grown = ARENA_ARRAY(arena, struct metadata_element, capacity);
+    if (!take_slot(list)) {
+        struct metadata_list grown = metadata_list_new(list->count + list->count / 4 + 8, arena);
         if (list->count > 0)
-            memcpy(grown, list->elements, list->count * sizeof(*grown));
-        list->elements = grown;
-        list->capacity = capacity;
+            memcpy(grown.elements, list->elements, list->count * sizeof(*grown.elements));
+        grown.count = list->count;
+        atomic_init(free_slots(&grown), grown.capacity - grown.count - 1);
+        *list = grown;
     }
     list->elements[list->count++] = element;
+}
+
+void metadata_list_cut(struct metadata_list *list, size_t count)
+{
+    assert(count <= list->count);
+    list->count = count;
+    if (list->capacity > 0)
+        atomic_init(free_slots(list), list->capacity - count);
 }
 
 const struct metadata_element *metadata_list_find(const struct metadata_list *list, int64_t id)

@@ -9,9 +9,11 @@
  *   4. List order is the document's order.
  *
  * Ownership: a struct table_metadata is a plain value whose arrays live in an arena and whose text
- * points into a document or into that arena. Copying the struct is a cheap draft: lists are only
- * ever appended to beyond `count` of every older copy, or replaced by new arrays, never edited.
- * One thread at a time may append to copies of one draft; a published one is immutable. */
+ * points into a document or into that arena. Copying the struct is a cheap draft: an element that
+ * some copy counts is never written. metadata_list_append uses the room behind a list for the first
+ * copy that asks for it, on whatever thread, and gives every other copy an array of its own; refs
+ * and properties are replaced as a whole. So any copy stays what it was, drafts and published ones
+ * alike; a draft needs the memory of the values it was made from. */
 #ifndef ICEBERG_TABLE_METADATA_H
 #define ICEBERG_TABLE_METADATA_H
 
@@ -32,7 +34,7 @@ struct metadata_element {
     int64_t timestamp_ms;    /* snapshots and both logs */
 };
 
-struct metadata_list {
+struct metadata_list { /* capacity > count only in arrays of metadata_list_new */
     struct metadata_element *elements;
     size_t count;
     size_t capacity;
@@ -109,10 +111,16 @@ void table_metadata_write_refs_only(const struct table_metadata *metadata, struc
 void table_metadata_log_append(struct table_metadata *metadata, struct str base_location,
                                int64_t base_last_updated_ms, struct arena *arena);
 
-/* Appends beyond `count`, in place while there is capacity, else in a larger array in `arena`;
- * other copies of the list keep what they have. */
+/* An empty list with room for that many. */
+struct metadata_list metadata_list_new(size_t capacity, struct arena *arena);
+
+/* In place when there is room that no other copy of the list has taken, else in a larger array in
+ * `arena`. */
 void metadata_list_append(struct metadata_list *list, struct metadata_element element,
                           struct arena *arena);
+
+/* Cuts a list of metadata_list_new that has no other copy, and gives the room back to it. */
+void metadata_list_cut(struct metadata_list *list, size_t count);
 
 /* The newest element with that id, or NULL. Linear. */
 const struct metadata_element *metadata_list_find(const struct metadata_list *list, int64_t id);

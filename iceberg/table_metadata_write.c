@@ -1,17 +1,17 @@
 /* Writing a metadata document by copying: elements keep their bytes, runs of them are one memcpy.
  *
  * A run is a row of elements whose texts follow each other in the old document with one ','
- * between: a table with 10,000 snapshots is a handful of runs. What is published points into the
- * new bytes; if the buffer moves while it grows, everything published so far moves with it. */
+ * between: a table with 10,000 snapshots is a handful of runs, long ones on purpose, because a
+ * memcpy of megabytes goes around the caches. What is published points into the new bytes; if the
+ * buffer moves while it grows, everything published so far moves with it. */
 #include "iceberg/table_metadata.h"
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "base/raw_json.h"
 #include "iceberg/id_map.h"
 #include "iceberg/snapshot.h"
-
-#define RUN_BYTES_MAX 65536 /* so that what the search for its end touched is copied while warm */
 
 struct writer {
     struct buf *out;
@@ -78,11 +78,10 @@ static void publish_elements(struct writer *w, const struct metadata_element *fr
 /* How many elements from the first on lie one behind the other. */
 static size_t run_length(const struct metadata_element *elements, size_t count)
 {
-    const char *start = elements[0].text.ptr;
     size_t n = 1;
     while (n < count) {
         const char *end = elements[n - 1].text.ptr + elements[n - 1].text.len;
-        if (elements[n].text.ptr != end + 1 || *end != ',' || end - start > RUN_BYTES_MAX)
+        if (elements[n].text.ptr != end + 1 || *end != ',')
             break;
         n++;
     }
@@ -110,15 +109,22 @@ static void write_elements(struct writer *w, const struct metadata_element *elem
     }
 }
 
+/* Long lists get some, so that the next commits need not copy them. */
+static size_t room_for_appends(size_t count)
+{
+    size_t room = count / 32;
+    return room < FOLD_COMMITS_MAX ? room : FOLD_COMMITS_MAX;
+}
+
 static void write_list(struct writer *w, const char *name, const struct metadata_list *list,
                        struct metadata_list *to)
 {
-    if (to != NULL && list->count > 0) {
-        to->elements = ARENA_ARRAY(w->arena, struct metadata_element, list->count);
-        to->capacity = list->count;
-    }
+    if (to != NULL && list->count > 0)
+        *to = metadata_list_new(list->count + room_for_appends(list->count), w->arena);
     buf_add_format(w->out, ",\"%s\":[", name);
     write_elements(w, list->elements, list->count, to);
+    if (to != NULL)
+        metadata_list_cut(to, to->count);
     buf_add_char(w->out, ']');
 }
 

@@ -104,19 +104,19 @@ bool list_remove_ids(struct commit_state *state, struct metadata_list *list,
         first++;
     if (first == list->count)
         return false;
-    struct metadata_element *kept = list->elements;
-    if (base_list != NULL && kept == base_list->elements) {
-        kept = ARENA_ARRAY(state->arena, struct metadata_element, list->count);
-        memcpy(kept, list->elements, first * sizeof(*kept));
-        list->capacity = list->count;
+    struct metadata_list kept = *list;
+    if (base_list != NULL && list->elements == base_list->elements) {
+        kept = metadata_list_new(list->count, state->arena);
+        memcpy(kept.elements, list->elements, first * sizeof(*kept.elements));
+        kept.count = list->count;
     }
     size_t count = first;
     for (size_t i = first; i < list->count; i++)
         if (!id_map_has(ids, list->elements[i].id))
-            kept[count++] = list->elements[i];
+            kept.elements[count++] = list->elements[i];
     assert(count < list->count);
-    list->elements = kept;
-    list->count = count;
+    metadata_list_cut(&kept, count);
+    *list = kept;
     return true;
 }
 

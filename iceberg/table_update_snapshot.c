@@ -319,17 +319,19 @@ int snapshot_log_repair(struct commit_state *state, struct error *err)
     find_intermediate(state, &intermediate);
     if (intermediate.count == 0 && !state->snapshots_removed)
         return 0;
-    struct metadata_list kept = {NULL, 0, log->count};
-    kept.elements = ARENA_ARRAY(state->arena, struct metadata_element, log->count);
+    struct metadata_list kept = metadata_list_new(log->count, state->arena);
+    size_t count = 0;
     for (size_t i = 0; i < log->count; i++) {
         int64_t id = log->elements[i].id;
         if (snapshot_find(state, id) != NULL) {
             if (!id_map_has(&intermediate, id))
-                kept.elements[kept.count++] = log->elements[i];
+                kept.elements[count++] = log->elements[i];
         } else if (state->snapshots_removed) {
-            kept.count = 0; /* a gap would make time travel across it wrong */
+            count = 0; /* a gap would make time travel across it wrong */
         }
     }
+    kept.count = log->count;
+    metadata_list_cut(&kept, count);
     state->next->snapshot_log = kept;
     return check_log_ends_with_current(state->next, err);
 }

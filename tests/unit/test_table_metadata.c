@@ -235,6 +235,31 @@ static void test_neighbours_without_a_comma(void **state)
     assert_true(str_contains(document, STR("\"statistics\":[{\"x\":1111},{\"x\":2222}]")));
 }
 
+/* The room behind a list is the first copy's that asks; the others keep what they have. */
+static void test_copies_of_a_list_grow_apart(void **state)
+{
+    struct metadata_list list = metadata_list_new(4, *state);
+    for (int64_t i = 0; i < 2; i++)
+        metadata_list_append(&list, (struct metadata_element){.text = STR("{}"), .id = i}, *state);
+    struct metadata_list first = list, second = list, front_cut = list;
+    front_cut.elements++, front_cut.count--, front_cut.capacity--;
+    metadata_list_append(&first, (struct metadata_element){.text = STR("{}"), .id = 10}, *state);
+    metadata_list_append(&second, (struct metadata_element){.text = STR("{}"), .id = 20}, *state);
+    metadata_list_append(&front_cut, (struct metadata_element){.text = STR("{}"), .id = 30},
+                         *state);
+    metadata_list_append(&first, (struct metadata_element){.text = STR("{}"), .id = 11}, *state);
+    metadata_list_append(&first, (struct metadata_element){.text = STR("{}"), .id = 12}, *state);
+    assert_true(list.count == 2 && first.count == 5 && second.count == 3 && front_cut.count == 2);
+    assert_true(second.elements != list.elements && second.elements[2].id == 20);
+    assert_true(front_cut.elements[0].id == 1 && front_cut.elements[1].id == 30);
+    assert_true(list.elements[2].id == 10 && first.elements[2].id == 10);
+    assert_true(first.elements[3].id == 11 && first.elements[4].id == 12);
+    metadata_list_cut(&second, 1);
+    struct metadata_element *array = second.elements;
+    metadata_list_append(&second, (struct metadata_element){.text = STR("{}"), .id = 21}, *state);
+    assert_true(second.elements == array && second.count == 2 && second.elements[1].id == 21);
+}
+
 static void test_refs_only(void **state)
 {
     struct table_metadata m = parse_metadata(*state, read_base_text(*state, "v2"));
@@ -351,6 +376,7 @@ int main(void)
         ARENA_TEST(test_publish_under_a_ceiling),
         ARENA_TEST(test_publish_of_a_patchwork),
         ARENA_TEST(test_neighbours_without_a_comma),
+        ARENA_TEST(test_copies_of_a_list_grow_apart),
         ARENA_TEST(test_refs_only),
         ARENA_TEST(test_log_append),
         ARENA_TEST(test_log_append_with_odd_limits),
