@@ -89,8 +89,9 @@ static int check_place(struct lane_work *work, const struct table_metadata *next
     if (table_places_check(&places, inputs->arena, &work->location, &item->err) != 0) {
         return -1;
     }
-    return table_metadata_file_location(next, previous, uuid, inputs->arena, &work->file_location,
-                                        &item->err);
+    struct metadata_head head = table_metadata_head(next);
+    return metadata_file_location(&head, false, previous, uuid, inputs->arena, &work->file_location,
+                                  &item->err);
 }
 
 static bool moves(const struct lane_work *work, const struct table_metadata *next)

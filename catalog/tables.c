@@ -302,9 +302,10 @@ static int build_first_version(struct new_table *new, const struct table_create 
         check_places(new, &metadata, &row.location, err) != 0) {
         return -1;
     }
+    struct metadata_head head = table_metadata_head(&metadata);
     if (!create->stage_create &&
-        table_metadata_file_location(&metadata, STR_NONE, file_uuid, new->arena,
-                                     &row.metadata_location, err) != 0) {
+        metadata_file_location(&head, false, STR_NONE, file_uuid, new->arena,
+                               &row.metadata_location, err) != 0) {
         return -1;
     }
     row.namespace_key = namespace_key(&new->ident->ns, new->arena);

@@ -186,6 +186,12 @@ static int begin(struct commit_state *state, const struct table_commit *commit,
     state->now_ms = inputs->now_ms;
     id_map_init(&state->added, state->scratch, 0);
     id_map_init(&state->removed, state->scratch, 0);
+    state->properties = (struct property_edit){
+        .arena = state->arena,
+        .scratch = state->scratch,
+        .list = &next->properties,
+        .count = &next->property_count,
+    };
     if (state->base != NULL) {
         *next = *state->base;
         if (state->now_ms < next->last_updated_ms)

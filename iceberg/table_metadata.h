@@ -17,28 +17,12 @@
 #ifndef ICEBERG_TABLE_METADATA_H
 #define ICEBERG_TABLE_METADATA_H
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/error.h"
-#include <stdint.h>
+#include "iceberg/metadata_parts.h"
 
 #define FORMAT_VERSION_DEFAULT 2
 #define FORMAT_VERSION_MAX 3
 #define SNAPSHOT_NONE (-1)
-
-struct metadata_element {
-    struct str text; /* the element's JSON */
-    struct str key;  /* encryption key: key-id; metadata-log: metadata-file; else STR_NONE */
-    int64_t id;      /* schema-id, spec-id, order-id, snapshot-id (also of logs and statistics) */
-    int64_t sequence_number; /* snapshots; 0 for v1 */
-    int64_t timestamp_ms;    /* snapshots and both logs */
-};
-
-struct metadata_list { /* capacity > count only in arrays of metadata_list_new */
-    struct metadata_element *elements;
-    size_t count;
-    size_t capacity;
-};
 
 struct metadata_ref {
     struct str name;
@@ -47,15 +31,6 @@ struct metadata_ref {
     int64_t min_snapshots_to_keep; /* 0 = not set, in all three */
     int64_t max_snapshot_age_ms;
     int64_t max_ref_age_ms;
-};
-
-struct metadata_property {
-    struct str key, value;
-};
-
-struct metadata_member { /* a top-level member this program does not know: kept as it was */
-    struct str name;     /* escaped, as between the quotes */
-    struct str value;    /* JSON text */
 };
 
 struct table_metadata {
@@ -111,32 +86,13 @@ void table_metadata_write_refs_only(const struct table_metadata *metadata, struc
 void table_metadata_log_append(struct table_metadata *metadata, struct str base_location,
                                int64_t base_last_updated_ms, struct arena *arena);
 
-/* An empty list with room for that many. */
-struct metadata_list metadata_list_new(size_t capacity, struct arena *arena);
-
-/* In place when there is room that no other copy of the list has taken, else in a larger array in
- * `arena`. */
-void metadata_list_append(struct metadata_list *list, struct metadata_element element,
-                          struct arena *arena);
-
-/* Cuts a list of metadata_list_new that has no other copy, and gives the room back to it. */
-void metadata_list_cut(struct metadata_list *list, size_t count);
-
-/* The newest element with that id, or NULL. Linear. */
-const struct metadata_element *metadata_list_find(const struct metadata_list *list, int64_t id);
 const struct metadata_ref *table_metadata_ref(const struct table_metadata *metadata,
                                               struct str name);
 struct str table_metadata_property(const struct table_metadata *metadata, const char *key);
 bool table_metadata_property_true(const struct table_metadata *metadata, const char *key,
                                   bool otherwise); /* "true"/"false" ignoring case */
 
-/* Where the next file goes (rest.md 4.10): write.metadata.path or {location}/metadata, the number
- * of `previous` plus one (0 when `previous` is STR_NONE or has no number), uuid, ".gz" when the
- * codec property says gzip. Errors: ERR_ILLEGAL_ARGUMENT for an unknown codec. */
-MUST_USE int table_metadata_file_location(const struct table_metadata *metadata,
-                                          struct str previous, const char *uuid,
-                                          struct arena *arena, struct str *out, struct error *err);
-bool metadata_location_is_gzip(
-    struct str location); /* by name: .gz.metadata.json, .metadata.json.gz */
+/* What it has in common with the metadata of other kinds. */
+struct metadata_head table_metadata_head(const struct table_metadata *metadata);
 
 #endif

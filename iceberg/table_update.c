@@ -10,7 +10,6 @@
 #include "base/limits.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LOOKUPS_WORTH_AN_INDEX 64
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -30,10 +29,6 @@ static const struct member_spec ref_name_members[] = {MEMBER("ref-name", STRING,
 static const struct member_spec snapshot_ids_members[] = {
     MEMBER("snapshot-ids", INT_ARRAY, REQUIRED)};
 static const struct member_spec location_members[] = {MEMBER("location", STRING, REQUIRED)};
-static const struct member_spec set_properties_members[] = {
-    MEMBER("updates", STRING_MAP, OPTIONAL), MEMBER("updated", STRING_MAP, OPTIONAL)};
-static const struct member_spec remove_properties_members[] = {
-    MEMBER("removals", STRING_ARRAY, OPTIONAL), MEMBER("removed", STRING_ARRAY, OPTIONAL)};
 static const struct member_spec statistics_members[] = {MEMBER("statistics", OBJECT, REQUIRED)};
 static const struct member_spec partition_statistics_members[] = {
     MEMBER("partition-statistics", OBJECT, REQUIRED)};
@@ -123,18 +118,6 @@ bool list_remove_ids(struct commit_state *state, struct metadata_list *list,
 /* --- uuid, version, location
  * ---------------------------------------------------------------------- */
 
-static bool is_uuid(struct str text)
-{
-    if (text.len != 36)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text.ptr[i] != '-' : memchr("0123456789abcdefABCDEF", text.ptr[i], 22) == NULL)
-            return false;
-    }
-    return true;
-}
-
 int update_assign_uuid(struct commit_state *state, struct str text, const struct str *values,
                        struct error *err)
 {
@@ -142,7 +125,7 @@ int update_assign_uuid(struct commit_state *state, struct str text, const struct
     struct str uuid = raw_json_string(values[0], state->scratch);
     if (str_equal(uuid, state->next->table_uuid))
         return 0;
-    if (!is_uuid(uuid))
+    if (!metadata_is_uuid(uuid))
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot assign uuid: not a uuid: %.*s",
                          STR_ARG(uuid));
     if (state->base != NULL && state->base->table_uuid.ptr != NULL)
@@ -184,9 +167,7 @@ int update_set_location(struct commit_state *state, struct str text, const struc
     struct str location = raw_json_string(values[0], state->scratch);
     if (str_equal(location, state->next->location))
         return 0;
-    while (location.len > 0 && location.ptr[location.len - 1] == '/' &&
-           !str_ends_with(location, STR("://")))
-        location.len--;
+    location = location_without_slashes(location);
     if (location.len == 0)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot set location: it is empty");
     if (str_equal(location, state->next->location))
@@ -199,128 +180,20 @@ int update_set_location(struct commit_state *state, struct str text, const struc
 /* --- properties
  * ------------------------------------------------------------------------------------ */
 
-static void index_properties(struct commit_state *state)
-{
-    id_map_init(&state->property_index, state->scratch, state->next->property_count);
-    for (size_t i = 0; i < state->next->property_count; i++)
-        id_map_put(&state->property_index,
-                   (int64_t)id_map_hash(&state->property_index, state->next->properties[i].key),
-                   (int64_t)i);
-    state->is_property_indexed = true;
-}
-
-/* A property that remove-properties has marked has no key, not even the empty one. */
-static bool has_key(const struct metadata_property *property, struct str key)
-{
-    return property->key.ptr != NULL && str_equal(property->key, key);
-}
-
-/* Every key's hash is in the index; of keys with one hash only the first is. */
-static struct metadata_property *property_find(struct commit_state *state, struct str key)
-{
-    struct table_metadata *next = state->next;
-    if (!state->is_property_indexed && ++state->property_lookups > LOOKUPS_WORTH_AN_INDEX)
-        index_properties(state);
-    if (state->is_property_indexed) {
-        int64_t at;
-        if (!id_map_get(&state->property_index, (int64_t)id_map_hash(&state->property_index, key),
-                        &at))
-            return NULL;
-        assert((size_t)at < next->property_count);
-        if (has_key(&next->properties[at], key))
-            return &next->properties[at];
-    }
-    for (size_t i = 0; i < next->property_count; i++)
-        if (has_key(&next->properties[i], key))
-            return &next->properties[i];
-    return NULL;
-}
-
-/* Room for one more property in an array of this commit's own. */
-static void own_properties(struct commit_state *state)
-{
-    struct table_metadata *next = state->next;
-    if (next->property_count < state->property_capacity)
-        return;
-    state->property_capacity = next->property_count * 2 + 8;
-    struct metadata_property *own =
-        ARENA_ARRAY(state->arena, struct metadata_property, state->property_capacity);
-    if (next->property_count > 0)
-        memcpy(own, next->properties, next->property_count * sizeof(*own));
-    next->properties = own;
-}
-
-static int set_property(struct commit_state *state, struct str key, struct str value,
-                        struct error *err)
-{
-    struct table_metadata *next = state->next;
-    if (key.len > PROPERTY_BYTES_MAX || value.len > PROPERTY_BYTES_MAX)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                         "Cannot set properties: a key or value has more than %d bytes",
-                         PROPERTY_BYTES_MAX);
-    own_properties(state);
-    struct metadata_property *property = property_find(state, key);
-    if (property != NULL) {
-        property->value = arena_str(state->arena, value);
-        return 0;
-    }
-    if (next->property_count >= PROPERTIES_MAX)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot set properties: a table has at most %d",
-                         PROPERTIES_MAX);
-    if (state->is_property_indexed)
-        id_map_put(&state->property_index, (int64_t)id_map_hash(&state->property_index, key),
-                   (int64_t)next->property_count);
-    next->properties[next->property_count++] =
-        (struct metadata_property){arena_str(state->arena, key), arena_str(state->arena, value)};
-    return 0;
-}
-
 int update_set_properties(struct commit_state *state, struct str text, const struct str *values,
                           struct error *err)
 {
     (void)text;
-    struct str map = values[0].ptr != NULL ? values[0] : values[1], key, value;
-    if (map.ptr == NULL)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot parse set-properties: missing updates");
-    struct raw_json_cursor cursor = raw_json_enter(map);
-    while (raw_json_next_member(&cursor, &key, &value)) {
-        if (set_property(state, raw_json_key(key, state->scratch),
-                         raw_json_string(value, state->scratch), err) != 0)
-            return -1;
-        state->changed = state->properties_changed = true;
-    }
-    return 0;
+    bool changed = false;
+    int result = property_edit_set(&state->properties, values, &changed, err);
+    state->changed = state->changed || changed;
+    state->properties_changed = state->properties_changed || changed;
+    return result;
 }
 
-/* Marks by a NULL key, then closes the gaps. */
 int update_remove_properties(struct commit_state *state, struct str text, const struct str *values,
                              struct error *err)
 {
     (void)text;
-    struct table_metadata *next = state->next;
-    struct str keys = values[0].ptr != NULL ? values[0] : values[1], key;
-    if (keys.ptr == NULL)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                         "Cannot parse remove-properties: missing removals");
-    own_properties(state);
-    bool removed = false;
-    struct raw_json_cursor cursor = raw_json_enter(keys);
-    while (raw_json_next_element(&cursor, &key)) {
-        struct metadata_property *property =
-            property_find(state, raw_json_string(key, state->scratch));
-        state->changed = true;
-        if (property != NULL) {
-            property->key = STR_NONE;
-            removed = true;
-        }
-    }
-    if (!removed)
-        return 0;
-    size_t count = 0;
-    for (size_t i = 0; i < next->property_count; i++)
-        if (next->properties[i].key.ptr != NULL)
-            next->properties[count++] = next->properties[i];
-    next->property_count = count;
-    state->is_property_indexed = false;
-    return 0;
+    return property_edit_remove(&state->properties, values, &state->changed, err);
 }

@@ -9,6 +9,7 @@
 #include "iceberg/id_map.h"
 #include "iceberg/layout.h"
 #include "iceberg/members.h"
+#include "iceberg/property_edit.h"
 #include "iceberg/table_commit.h"
 
 #define LAST_ADDED                                                                \
@@ -52,11 +53,8 @@ struct commit_state {
     int64_t *mains; /* added here and set as main here, in order */
     size_t main_count, main_capacity;
 
-    /* Arrays without a capacity of their own; 0 while they still are base's. */
-    size_t ref_capacity, property_capacity;
-    struct id_map property_index; /* hash → index, built when many are looked up */
-    bool is_property_indexed;
-    size_t property_lookups;
+    size_t ref_capacity; /* refs have none of their own; 0 while they still are base's */
+    struct property_edit properties;
 };
 
 typedef int update_function(struct commit_state *state, struct str text, const struct str *values,

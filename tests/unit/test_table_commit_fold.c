@@ -400,7 +400,7 @@ static void test_properties_ceilings(void **state)
         buf_add_format(&buf, "%s\"k%d\":\"\"", i == 0 ? "" : ",", i);
     buf_add_cstr(&buf, "}}]}");
     expect_error("too many", apply(*state, buf_str(&buf), &base, 0, &next, &changed, &err), &err,
-                 ERR_ILLEGAL_ARGUMENT, "a table has at most 5000");
+                 ERR_ILLEGAL_ARGUMENT, "there can be at most 5000");
     buf_clear(&buf);
     buf_add_cstr(&buf, "{\"updates\":[{\"action\":\"set-properties\",\"updates\":{\"k\":\"");
     for (int i = 0; i <= PROPERTY_BYTES_MAX; i++)

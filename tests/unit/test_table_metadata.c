@@ -342,8 +342,9 @@ static void test_file_location(void **state)
             json_object_set_new(properties, "write.metadata.compression-codec",
                                 json_string(cases[i].codec));
         struct table_metadata m = parse_metadata(*state, dump(*state, json));
-        int result =
-            table_metadata_file_location(&m, str_cstr(cases[i].previous), "u", *state, &out, &err);
+        struct metadata_head head = table_metadata_head(&m);
+        int result = metadata_file_location(&head, false, str_cstr(cases[i].previous), "u", *state,
+                                            &out, &err);
         if (cases[i].want == NULL) {
             expect_error("codec", result, &err, ERR_ILLEGAL_ARGUMENT, "compression-codec");
             continue;

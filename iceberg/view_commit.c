@@ -1,0 +1,560 @@
+/* A commit to a view from its text to the next metadata: parse, check, apply, build.
+ *
+ * Always: names are known and members have their kinds before anything is applied. `base` is never
+ * written: arrays are extended beyond its counts or replaced. A commit without effect gives base.
+ * "-1" means what this commit added last: a schema that was there already does not count, and a
+ * version that was there already makes it mean nothing (rest.md 5.3). */
+#include "iceberg/view_commit.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "iceberg/table_update.h"
+#include "iceberg/view_version.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define HISTORY_ENTRIES "version.history.num-entries"
+#define HISTORY_ENTRIES_DEFAULT 10
+#define DROP_DIALECT_ALLOWED "replace.drop-dialect.allowed"
+
+struct view_state {
+    const struct view_metadata *base;
+    struct view_metadata *next;
+    struct arena *arena;
+    struct arena *scratch; /* freed when the commit is applied */
+    int64_t now_ms;
+    bool changed;
+    struct added_register schema, version;
+    struct id_map added; /* ids of the versions this commit added */
+    bool has_log_entry;  /* the current version was set: one entry at the end, the last one */
+    struct metadata_element log_entry;
+    struct property_edit properties;
+    /* Read once, when the first add-… needs them; in the order of the lists. */
+    struct schema *schemas;
+    struct view_version *versions;
+    size_t schema_capacity, version_capacity; /* 0: not read */
+};
+
+typedef int view_update_function(struct view_state *state, const struct str *values,
+                                 struct error *err);
+
+struct view_update_row {
+    const char *name;
+    const struct member_spec *members;
+    size_t member_count;
+    view_update_function *apply;
+};
+
+/* ---- the head -------------------------------------------------------------------------------- */
+
+static int assign_uuid(struct view_state *state, const struct str *values, struct error *err)
+{
+    struct str uuid = raw_json_string(values[0], state->scratch);
+    if (str_equal(uuid, state->next->view_uuid))
+        return 0;
+    return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                     "Cannot reassign uuid of an existing view: %.*s != %.*s",
+                     STR_ARG(state->next->view_uuid), STR_ARG(uuid));
+}
+
+static int upgrade_format_version(struct view_state *state, const struct str *values,
+                                  struct error *err)
+{
+    int64_t version = member_int64(values[0]);
+    if (version < state->next->format_version)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot downgrade v%d view to v%lld",
+                         state->next->format_version, (long long)version);
+    if (version > VIEW_FORMAT_VERSION)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "Cannot upgrade view to unsupported format version: v%lld (supported: "
+                         "v%d)",
+                         (long long)version, VIEW_FORMAT_VERSION);
+    return 0;
+}
+
+static int set_location(struct view_state *state, const struct str *values, struct error *err)
+{
+    struct str location = location_without_slashes(raw_json_string(values[0], state->scratch));
+    if (location.len == 0)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot set location: it is empty");
+    if (str_equal(location, state->next->location))
+        return 0;
+    state->next->location = arena_str(state->arena, location);
+    state->changed = true;
+    return 0;
+}
+
+static int set_properties(struct view_state *state, const struct str *values, struct error *err)
+{
+    return property_edit_set(&state->properties, values, &state->changed, err);
+}
+
+static int remove_properties(struct view_state *state, const struct str *values, struct error *err)
+{
+    return property_edit_remove(&state->properties, values, &state->changed, err);
+}
+
+/* ---- schemas --------------------------------------------------------------------------------- */
+
+static void *grown(struct view_state *state, const void *array, size_t count, size_t capacity,
+                   size_t bytes_each)
+{
+    void *copy = arena_alloc_array(state->scratch, capacity, bytes_each);
+    if (count > 0)
+        memcpy(copy, array, count * bytes_each);
+    return copy;
+}
+
+static int read_schemas(struct view_state *state, struct error *err)
+{
+    const struct metadata_list *list = &state->next->schemas;
+    if (state->schema_capacity == 0) {
+        state->schema_capacity = list->count + 4;
+        state->schemas = ARENA_ARRAY(state->scratch, struct schema, state->schema_capacity);
+        for (size_t i = 0; i < list->count; i++)
+            if (layout_read_schema(list->elements[i].text, state->scratch, &state->schemas[i],
+                                   err) != 0)
+                return -1;
+    } else if (state->schema_capacity == list->count) {
+        state->schema_capacity *= 2;
+        state->schemas = grown(state, state->schemas, list->count, state->schema_capacity,
+                               sizeof(*state->schemas));
+    }
+    return 0;
+}
+
+/* Readers know ids of 32 bits. */
+static int check_id(int64_t id, const char *what, struct error *err)
+{
+    if (id > INT32_MAX)
+        return error_set(err, ERR_VALIDATION, "Cannot add %s: ids are used up", what);
+    return 0;
+}
+
+static int add_schema(struct view_state *state, const struct str *values, struct error *err)
+{
+    struct schema schema;
+    struct metadata_list *list = &state->next->schemas;
+    if (layout_read_schema(values[0], state->scratch, &schema, err) != 0 ||
+        read_schemas(state, err) != 0)
+        return -1;
+    schema.schema_id = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (schema_same(&state->schemas[i], &schema))
+            return 0; /* it is used as it is, and -1 keeps its meaning */
+        if (list->elements[i].id >= schema.schema_id)
+            schema.schema_id = list->elements[i].id + 1;
+    }
+    if (check_id(schema.schema_id, "schema", err) != 0)
+        return -1;
+    state->schemas[list->count] = schema;
+    metadata_list_append(list, layout_schema_element(&schema, state->arena), state->arena);
+    state->schema = (struct added_register){true, schema.schema_id};
+    state->changed = true;
+    return 0;
+}
+
+/* ---- versions -------------------------------------------------------------------------------- */
+
+static int read_versions(struct view_state *state, struct error *err)
+{
+    const struct metadata_list *list = &state->next->versions;
+    if (state->version_capacity == 0) {
+        state->version_capacity = list->count + 4;
+        state->versions = ARENA_ARRAY(state->scratch, struct view_version, state->version_capacity);
+        for (size_t i = 0; i < list->count; i++)
+            if (view_version_read(list->elements[i].text, state->scratch, &state->versions[i],
+                                  err) != 0)
+                return -1;
+    } else if (state->version_capacity == list->count) {
+        state->version_capacity *= 2;
+        state->versions = grown(state, state->versions, list->count, state->version_capacity,
+                                sizeof(*state->versions));
+    }
+    return 0;
+}
+
+static int resolve_schema(const struct view_state *state, int64_t *schema_id, struct error *err)
+{
+    if (*schema_id == LAST_ADDED && !state->schema.is_set)
+        return error_set(err, ERR_VALIDATION,
+                         "Cannot set last added schema: no schema has been added");
+    if (*schema_id == LAST_ADDED)
+        *schema_id = state->schema.id;
+    if (metadata_list_find(&state->next->schemas, *schema_id) == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Cannot add version with unknown schema: %lld",
+                         (long long)*schema_id);
+    return 0;
+}
+
+static int add_new_version(struct view_state *state, struct view_version *version, int64_t id,
+                           struct error *err)
+{
+    struct metadata_list *list = &state->next->versions;
+    if (check_id(id, "view version", err) != 0 ||
+        resolve_schema(state, &version->schema_id, err) != 0 ||
+        view_version_check(version, err) != 0)
+        return -1;
+    version->version_id = id;
+    state->versions[list->count] = *version;
+    metadata_list_append(list, view_version_element(version, id, version->schema_id, state->arena),
+                         state->arena);
+    id_map_put(&state->added, id, 1);
+    state->version = (struct added_register){true, id};
+    state->changed = true;
+    return 0;
+}
+
+/* One that is there already is taken, compared as it was sent; else the id moves behind all others:
+ * clients number on what may be stale. */
+static int add_view_version(struct view_state *state, const struct str *values, struct error *err)
+{
+    struct view_version version;
+    const struct metadata_list *list = &state->next->versions;
+    if (view_version_read(values[0], state->scratch, &version, err) != 0 ||
+        read_versions(state, err) != 0)
+        return -1;
+    int64_t id = version.version_id;
+    for (size_t i = 0; i < list->count; i++) {
+        int64_t existing = list->elements[i].id;
+        if (view_version_same(&state->versions[i], &version)) {
+            state->version = (struct added_register){id_map_has(&state->added, existing), existing};
+            return 0;
+        }
+        if (existing >= id)
+            id = existing + 1;
+    }
+    return add_new_version(state, &version, id, err);
+}
+
+static int set_current_view_version(struct view_state *state, const struct str *values,
+                                    struct error *err)
+{
+    int64_t id = member_int64(values[0]);
+    if (id == LAST_ADDED && !state->version.is_set)
+        return error_set(err, ERR_VALIDATION,
+                         "Cannot set last version id: no current version id has been set");
+    if (id == LAST_ADDED)
+        id = state->version.id;
+    if (id == state->next->current_version_id)
+        return 0;
+    const struct metadata_element *version = metadata_list_find(&state->next->versions, id);
+    if (version == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "Cannot set current version to unknown version: %lld", (long long)id);
+    int64_t time_ms = id_map_has(&state->added, id) ? version->timestamp_ms : state->now_ms;
+    state->next->current_version_id = id;
+    state->log_entry = view_log_entry(time_ms, id, state->arena);
+    state->has_log_entry = true;
+    state->changed = true;
+    return 0;
+}
+
+/* ---- the table of updates -------------------------------------------------------------------- */
+
+static const struct member_spec uuid_members[] = {MEMBER("uuid", STRING, REQUIRED)};
+static const struct member_spec format_members[] = {MEMBER("format-version", INT, REQUIRED)};
+static const struct member_spec schema_members[] = {MEMBER("schema", OBJECT, REQUIRED)};
+static const struct member_spec location_members[] = {MEMBER("location", STRING, REQUIRED)};
+static const struct member_spec version_members[] = {MEMBER("view-version", OBJECT, REQUIRED)};
+static const struct member_spec current_members[] = {MEMBER("view-version-id", INT, REQUIRED)};
+
+#define VIEW_UPDATE_MEMBERS_MAX 2
+
+/* clang-format off */
+#define MEMBERS(array) array, COUNT(array)
+static const struct view_update_row rows[] = {
+    {"assign-uuid",              MEMBERS(uuid_members),              assign_uuid},
+    {"upgrade-format-version",   MEMBERS(format_members),            upgrade_format_version},
+    {"add-schema",               MEMBERS(schema_members),            add_schema},
+    {"set-location",             MEMBERS(location_members),          set_location},
+    {"set-properties",           MEMBERS(set_properties_members),    set_properties},
+    {"remove-properties",        MEMBERS(remove_properties_members), remove_properties},
+    {"add-view-version",         MEMBERS(version_members),           add_view_version},
+    {"set-current-view-version", MEMBERS(current_members),           set_current_view_version},
+};
+/* clang-format on */
+
+/* ---- parse ----------------------------------------------------------------------------------- */
+
+static int count_elements(struct str array, size_t max, const char *what, size_t *out,
+                          struct error *err)
+{
+    struct str element;
+    struct raw_json_cursor cursor = raw_json_enter(array);
+    *out = 0;
+    while (raw_json_next_element(&cursor, &element))
+        if (++*out > max)
+            return error_set(err, ERR_BAD_REQUEST, "A commit has at most %zu %s", max, what);
+    return 0;
+}
+
+static int parse_requirement(struct str object, struct arena *arena, struct str *uuid,
+                             struct error *err)
+{
+    static const struct member_spec type = MEMBER("type", STRING, REQUIRED);
+    struct str value;
+    if (members_read(object, "requirement", &type, 1, &value, err) != 0)
+        return -1;
+    struct str name = raw_json_string(value, arena);
+    if (!str_equal_ignore_case(name, STR("assert-view-uuid"))) {
+        const struct requirement_row *row = requirement_row_find(name);
+        if (row != NULL)
+            return error_set(err, ERR_VALIDATION,
+                             "Invalid requirement: cannot validate %s against "
+                             "a view",
+                             row->name);
+        return error_set(err, ERR_BAD_REQUEST, "Unknown requirement type: %.*s", STR_ARG(name));
+    }
+    if (members_read(object, "assert-view-uuid", uuid_members, 1, &value, err) != 0)
+        return -1;
+    *uuid = raw_json_string(value, arena);
+    return 0;
+}
+
+static int parse_requirements(struct str array, struct arena *arena, struct view_commit *out,
+                              struct error *err)
+{
+    size_t count;
+    struct str element;
+    if (count_elements(array, COMMIT_REQUIREMENTS_MAX, "requirements", &count, err) != 0)
+        return -1;
+    out->uuids = ARENA_ARRAY(arena, struct str, count);
+    struct raw_json_cursor cursor = raw_json_enter(array);
+    while (raw_json_next_element(&cursor, &element))
+        if (parse_requirement(element, arena, &out->uuids[out->uuid_count++], err) != 0)
+            return -1;
+    return 0;
+}
+
+static const struct view_update_row *row_find(struct str name)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert(rows[i].member_count <= VIEW_UPDATE_MEMBERS_MAX);
+        if (str_equal_ignore_case(str_cstr(rows[i].name), name))
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static int parse_update(struct str object, struct arena *arena, struct view_update *out,
+                        struct error *err)
+{
+    static const struct member_spec action = MEMBER("action", STRING, REQUIRED);
+    struct str values[VIEW_UPDATE_MEMBERS_MAX];
+    if (members_read(object, "update", &action, 1, values, err) != 0)
+        return -1;
+    struct str name = raw_json_string(values[0], arena);
+    const struct view_update_row *row = row_find(name);
+    const struct update_row *of_tables = update_row_find(name);
+    if (row == NULL && of_tables != NULL)
+        return error_set(err, ERR_VALIDATION, "Update %s does not apply to a view",
+                         of_tables->name);
+    if (row == NULL)
+        return error_set(err, ERR_BAD_REQUEST, "Unknown update action: %.*s", STR_ARG(name));
+    *out = (struct view_update){row, object};
+    return members_read(object, row->name, row->members, row->member_count, values, err);
+}
+
+int view_commit_parse(struct str body, struct arena *arena, struct view_commit *out,
+                      struct error *err)
+{
+    static const struct member_spec members[] = {
+        MEMBER("requirements", ARRAY, OPTIONAL),
+        MEMBER("updates", ARRAY, OPTIONAL),
+    };
+    struct str values[2], element;
+    size_t count;
+    *out = (struct view_commit){0};
+    if (members_read(body, "commit", members, 2, values, err) != 0 ||
+        parse_requirements(values[0], arena, out, err) != 0 ||
+        count_elements(values[1], COMMIT_UPDATES_MAX, "updates", &count, err) != 0)
+        return -1;
+    out->updates = ARENA_ARRAY(arena, struct view_update, count);
+    struct raw_json_cursor cursor = raw_json_enter(values[1]);
+    while (raw_json_next_element(&cursor, &element))
+        if (parse_update(element, arena, &out->updates[out->update_count++], err) != 0)
+            return -1;
+    assert(out->update_count == count);
+    return 0;
+}
+
+/* ---- check ----------------------------------------------------------------------------------- */
+
+int view_commit_check(const struct view_commit *commit, const struct view_metadata *base,
+                      struct error *err)
+{
+    for (size_t i = 0; i < commit->uuid_count; i++)
+        if (!str_equal_ignore_case(commit->uuids[i], base->view_uuid))
+            return error_set(err, ERR_COMMIT_FAILED,
+                             "Requirement failed: view UUID does not match: expected %.*s != %.*s",
+                             STR_ARG(base->view_uuid), STR_ARG(commit->uuids[i]));
+    return 0;
+}
+
+/* ---- build ----------------------------------------------------------------------------------- */
+
+static void append_log_entry(struct view_state *state)
+{
+    if (state->has_log_entry)
+        metadata_list_append(&state->next->version_log, state->log_entry, state->arena);
+}
+
+static int read_current(const struct view_metadata *metadata, struct arena *arena,
+                        struct view_version *out, struct error *err)
+{
+    const struct metadata_element *element =
+        metadata_list_find(&metadata->versions, metadata->current_version_id);
+    assert(element != NULL);
+    return view_version_read(element->text, arena, out, err);
+}
+
+static struct str dialects_of(const struct view_version *version, struct arena *arena)
+{
+    struct str list = STR("");
+    for (size_t i = 0; i < version->representation_count; i++)
+        if (version->representations[i].is_sql)
+            list = arena_printf(arena, "%.*s%s%.*s", STR_ARG(list), list.len > 0 ? ", " : "",
+                                STR_ARG(version->representations[i].dialect));
+    return list;
+}
+
+/* Engines that read the view in a dialect must find it there after the commit too. */
+static int guard_dialects(struct view_state *state, struct error *err)
+{
+    struct view_version before, after;
+    struct metadata_head head = view_metadata_head(state->next);
+    if (state->next->current_version_id == state->base->current_version_id ||
+        metadata_property_true(&head, DROP_DIALECT_ALLOWED, false))
+        return 0;
+    if (read_current(state->base, state->scratch, &before, err) != 0 ||
+        read_current(state->next, state->scratch, &after, err) != 0)
+        return -1;
+    for (size_t i = 0; i < before.representation_count; i++)
+        if (before.representations[i].is_sql &&
+            !view_version_has_dialect(&after, before.representations[i].dialect))
+            return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                             "Cannot replace view due to loss of view dialects "
+                             "(" DROP_DIALECT_ALLOWED "=false):\nPrevious dialects: [%.*s]\n"
+                             "New dialects: [%.*s]",
+                             STR_ARG(dialects_of(&before, state->scratch)),
+                             STR_ARG(dialects_of(&after, state->scratch)));
+    return 0;
+}
+
+/* How many versions stay: what the property says, and never less than this commit has touched. */
+static int versions_to_keep(const struct view_state *state, size_t *out, struct error *err)
+{
+    long long entries = HISTORY_ENTRIES_DEFAULT;
+    struct metadata_head head = view_metadata_head(state->next);
+    struct str text = metadata_property(&head, HISTORY_ENTRIES);
+    if (text.ptr != NULL && !str_to_int64(text, &entries))
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, HISTORY_ENTRIES " must be an integer: %.*s",
+                         STR_ARG(text));
+    if (entries < 1)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         HISTORY_ENTRIES " must be positive but was %lld", entries);
+    bool counts_current = !id_map_has(&state->added, state->next->current_version_id);
+    size_t touched = state->added.count + (counts_current ? 1 : 0);
+    *out = (size_t)entries > touched ? (size_t)entries : touched;
+    return 0;
+}
+
+static int compare_newest_first(const void *left, const void *right)
+{
+    const struct metadata_element *a = left, *b = right;
+    return a->id < b->id ? 1 : a->id > b->id ? -1 : 0;
+}
+
+/* An entry whose version is gone makes what came before it meaningless. */
+static void trim_log(struct view_state *state, const struct metadata_list *kept)
+{
+    const struct metadata_list *log = &state->next->version_log;
+    struct id_map ids;
+    size_t from = 0;
+    id_map_init(&ids, state->scratch, kept->count);
+    for (size_t i = 0; i < kept->count; i++)
+        id_map_put(&ids, kept->elements[i].id, 1);
+    for (size_t i = 0; i < log->count; i++)
+        if (!id_map_has(&ids, log->elements[i].id))
+            from = i + 1;
+    struct metadata_list trimmed = {0};
+    for (size_t i = from; i < log->count; i++)
+        metadata_list_append(&trimmed, log->elements[i], state->arena);
+    state->next->version_log = trimmed;
+}
+
+/* The current version, then the highest ids. */
+static int trim_versions(struct view_state *state, struct error *err)
+{
+    size_t keep = 0;
+    struct view_metadata *next = state->next;
+    const struct metadata_list *all = &next->versions;
+    if (versions_to_keep(state, &keep, err) != 0)
+        return -1;
+    if (all->count <= keep)
+        return 0;
+    struct metadata_element *sorted =
+        ARENA_ARRAY(state->scratch, struct metadata_element, all->count);
+    memcpy(sorted, all->elements, all->count * sizeof(*sorted));
+    qsort(sorted, all->count, sizeof(*sorted), compare_newest_first);
+    struct metadata_list kept = {0};
+    metadata_list_append(&kept, *metadata_list_find(all, next->current_version_id), state->arena);
+    for (size_t i = 0; kept.count < keep; i++)
+        if (sorted[i].id != next->current_version_id)
+            metadata_list_append(&kept, sorted[i], state->arena);
+    next->versions = kept;
+    trim_log(state, &kept);
+    return 0;
+}
+
+/* ---- apply ----------------------------------------------------------------------------------- */
+
+static int apply_updates(struct view_state *state, const struct view_commit *commit,
+                         struct error *err)
+{
+    for (size_t i = 0; i < commit->update_count; i++) {
+        const struct view_update_row *row = commit->updates[i].row;
+        struct str values[VIEW_UPDATE_MEMBERS_MAX];
+        if (members_read(commit->updates[i].text, row->name, row->members, row->member_count,
+                         values, err) != 0 ||
+            row->apply(state, values, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int build(struct view_state *state, struct error *err)
+{
+    append_log_entry(state);
+    if (guard_dialects(state, err) != 0 || trim_versions(state, err) != 0)
+        return -1;
+    return view_metadata_check(state->next, err);
+}
+
+int view_commit_apply(const struct view_commit *commit, const struct view_metadata *base,
+                      const struct commit_inputs *inputs, struct arena *arena,
+                      struct view_metadata *next, bool *changed, struct error *err)
+{
+    assert(base != NULL && next != base);
+    struct view_state state = {
+        .base = base,
+        .next = next,
+        .arena = arena,
+        .scratch = arena_new(),
+        .now_ms = inputs->now_ms,
+        .properties = {.arena = arena, .list = &next->properties, .count = &next->property_count},
+    };
+    *next = *base;
+    state.properties.scratch = state.scratch;
+    id_map_init(&state.added, state.scratch, 0);
+    int result = apply_updates(&state, commit, err);
+    *changed = state.changed;
+    if (result == 0 && state.changed)
+        result = build(&state, err);
+    else if (result == 0)
+        *next = *base;
+    arena_free(state.scratch);
+    return result;
+}
