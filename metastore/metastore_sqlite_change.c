@@ -62,38 +62,45 @@ static int64_t name_taken_by(struct sqlite_connection *writer, int64_t in_namesp
 
 /* An object as a change of it must know it. */
 struct object_state {
-    int64_t id;
     enum object_kind kind;
     bool expected;      /* version and metadata location are those the change expects */
     bool same_location; /* its place is `location_key`, or the change gives none */
     bool same_uuid;
 };
 
-static bool find_object(struct change_run *run, struct str location_key, struct object_state *out)
+/* Finds the object with the expected id under the name of the change: by two keys that are
+ * integers, this is the look-up that every commit makes. */
+static bool find_expected(struct change_run *run, struct str location_key, struct object_state *out)
 {
     const struct change *change = run->change;
     struct sql_query query = sql_start(
-        run->writer, "SELECT o.id, o.kind, o.version, o.history_newest, o.metadata_location,"
-                     " o.location, o.uuid"
-                     " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
-                     " WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
-    sql_text(&query, change->name);
-    sql_int(&query, change->warehouse_id);
-    sql_int(&query, sqlite_namespace_levels(change->namespace_key));
-    sql_text(&query, change->namespace_key);
-    bool found = sql_row(&query);
+        run->writer, "SELECT o.kind, o.version, o.history_newest, o.metadata_location,"
+                     " o.location, o.uuid, o.name, n.key, n.warehouse_id"
+                     " FROM object o JOIN namespace n ON n.id = o.namespace_id WHERE o.id = ?");
+    sql_int(&query, change->expect_id);
+    bool found = sql_row(&query) && str_equal(sql_get(&query, 6), change->name) &&
+                 str_equal(sql_get(&query, 7), change->namespace_key) &&
+                 sql_get_int(&query, 8) == change->warehouse_id;
     if (found) {
-        out->id = sql_get_int(&query, 0);
-        out->kind = (enum object_kind)sql_get_int(&query, 1);
-        run->history_before = sql_get_int(&query, 3);
-        out->expected = sql_get_int(&query, 2) == change->expect_version &&
-                        str_equal(sql_get(&query, 4), change->expect_metadata_location);
+        out->kind = (enum object_kind)sql_get_int(&query, 0);
+        run->history_before = sql_get_int(&query, 2);
+        out->expected = sql_get_int(&query, 1) == change->expect_version &&
+                        str_equal(sql_get(&query, 3), change->expect_metadata_location);
         out->same_location =
-            location_key.ptr == NULL || str_equal(sql_get(&query, 5), location_key);
-        out->same_uuid = change->uuid.ptr == NULL || str_equal(sql_get(&query, 6), change->uuid);
+            location_key.ptr == NULL || str_equal(sql_get(&query, 4), location_key);
+        out->same_uuid = change->uuid.ptr == NULL || str_equal(sql_get(&query, 5), change->uuid);
     }
     sql_end(&query);
     return found;
+}
+
+/* Why find_expected found nothing: the name is gone, or is another object's. */
+static enum change_outcome not_expected(struct change_run *run)
+{
+    const struct change *change = run->change;
+    int64_t in = namespace_id(run->writer, change->warehouse_id, change->namespace_key, NULL);
+    bool taken = in != 0 && name_taken_by(run->writer, in, change->name) != 0;
+    return taken ? CHANGE_CONFLICT : CHANGE_MISSING;
 }
 
 /* ---- warehouses ------------------------------------------------------------------------------ */
@@ -285,25 +292,25 @@ static enum change_outcome object_update(struct change_run *run)
     struct sqlite_location_key key;
     struct object_state object;
     sqlite_location_key_of(change->location, &key);
-    if (!find_object(run, key.text, &object))
-        return CHANGE_MISSING;
-    if (object.id != change->expect_id || !object.expected)
+    if (!find_expected(run, key.text, &object))
+        return not_expected(run);
+    if (!object.expected)
         return CHANGE_CONFLICT;
-    if (!object.same_location && sqlite_location_taken(run->writer, &key, object.id))
+    if (!object.same_location && sqlite_location_taken(run->writer, &key, change->expect_id))
         return CHANGE_LOCATION_TAKEN;
 
     if (!object.same_location || !object.same_uuid)
-        object_move(run, object.id, key.text);
+        object_move(run, change->expect_id, key.text);
     struct sql_query query =
         sql_start(run->writer, "UPDATE object SET version = ?, history_newest = ?,"
                                " metadata_location = ? WHERE id = ?");
     sql_int(&query, change->expect_version + 1);
     sql_int(&query, history_newest(run));
     sql_text(&query, change->metadata_location);
-    sql_int(&query, object.id);
+    sql_int(&query, change->expect_id);
     sql_run(&query);
     assert(run->writer->rc != SQLITE_OK || sqlite3_changes(run->writer->handle) == 1);
-    change->id = object.id;
+    change->id = change->expect_id;
     change->version = change->expect_version + 1;
     return CHANGE_APPLIED;
 }
@@ -312,14 +319,14 @@ static enum change_outcome object_drop(struct change_run *run)
 {
     struct change *change = run->change;
     struct object_state object;
-    if (!find_object(run, STR_NONE, &object))
-        return CHANGE_MISSING;
-    if (object.id != change->expect_id || !object.expected)
+    if (!find_expected(run, STR_NONE, &object))
+        return not_expected(run);
+    if (!object.expected)
         return CHANGE_CONFLICT;
     struct sql_query query = sql_start(run->writer, "DELETE FROM object WHERE id = ?");
-    sql_int(&query, object.id);
+    sql_int(&query, change->expect_id);
     sql_run(&query);
-    change->id = object.id;
+    change->id = change->expect_id;
     change->version = change->expect_version;
     return CHANGE_APPLIED;
 }
@@ -328,10 +335,8 @@ static enum change_outcome object_rename(struct change_run *run)
 {
     struct change *change = run->change;
     struct object_state object;
-    if (!find_object(run, STR_NONE, &object))
-        return CHANGE_MISSING;
-    if (object.id != change->expect_id)
-        return CHANGE_CONFLICT;
+    if (!find_expected(run, STR_NONE, &object))
+        return not_expected(run);
     int64_t to = namespace_id(run->writer, change->warehouse_id, change->to_namespace_key, NULL);
     if (to == 0)
         return CHANGE_NAMESPACE_MISSING;
@@ -345,10 +350,10 @@ static enum change_outcome object_rename(struct change_run *run)
     sql_int(&query, to);
     sql_text(&query, change->to_name);
     sql_int(&query, history_newest(run));
-    sql_int(&query, object.id);
+    sql_int(&query, change->expect_id);
     change->version = sql_row(&query) ? sql_get_int(&query, 0) : 0;
     sql_end(&query);
-    change->id = object.id;
+    change->id = change->expect_id;
     return CHANGE_APPLIED;
 }
 

@@ -32,15 +32,36 @@ void connection_fail(struct sqlite_connection *connection, int rc)
     (void)snprintf(connection->text, sizeof(connection->text), "%s", sqlite3_errstr(rc));
 }
 
-/* As connection_fail, for an error that the handle knows more of. */
-static void note_error(struct sqlite_connection *connection, int rc)
+/* The errno of the file that was written last with an error. sqlite3_system_errno does not know it
+ * after a COMMIT (3.40). */
+static int last_errno(sqlite3 *handle, int file_pointer)
+{
+    sqlite3_file *file = NULL;
+    int last = 0;
+    if (sqlite3_file_control(handle, NULL, file_pointer, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods == NULL ||
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &last) != SQLITE_OK)
+        return 0;
+    return last;
+}
+
+void connection_note_error(struct sqlite_connection *connection, int rc, bool of_database)
 {
     if (connection->rc != SQLITE_OK)
         return;
     connection_fail(connection, rc);
-    connection->system_errno = sqlite3_system_errno(connection->handle);
+    if ((rc & 0xFF) == SQLITE_IOERR)
+        connection->system_errno =
+            last_errno(connection->handle,
+                       of_database ? SQLITE_FCNTL_FILE_POINTER : SQLITE_FCNTL_JOURNAL_POINTER);
     (void)snprintf(connection->text, sizeof(connection->text), "%s (%d, errno %d)",
                    sqlite3_errmsg(connection->handle), rc, connection->system_errno);
+}
+
+/* Transactions write to the journal only. */
+static void note_error(struct sqlite_connection *connection, int rc)
+{
+    connection_note_error(connection, rc, false);
 }
 
 struct sqlite_failure connection_take_error(struct sqlite_connection *connection)

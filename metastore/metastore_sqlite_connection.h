@@ -33,6 +33,9 @@ void connection_close(struct sqlite_connection *connection, bool keep_wal);
 
 /* Runs text that is used once: pragmas, the schema. */
 void connection_exec(struct sqlite_connection *connection, const char *sql);
+/* Notes an error of a call that was not made here; `of_database`: it met the database file, not the
+ * journal. */
+void connection_note_error(struct sqlite_connection *connection, int rc, bool of_database);
 /* Notes an error that SQLite did not report itself (failpoints). */
 void connection_fail(struct sqlite_connection *connection, int rc);
 

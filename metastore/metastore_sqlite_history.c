@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#define SLICE_ROWS 4096 /* of the index history_of_request: sequence >> 12 */
+#define SLICES_PER_CHECK 8
 #define ROW_COLUMNS                                                                         \
     " sequence, previous, object_id, version, warehouse_id, time_ms, operation, commit_id," \
     " request_id, principal, client, request_digest, detail, namespace_key, name, uuid,"    \
@@ -57,18 +57,37 @@ static struct history_row *add_row(struct history_list *list)
     return &list->rows[list->count++];
 }
 
+/* The newest slice up to this one that holds rows of the warehouse, or -1. */
+static int64_t slice_of_warehouse(struct sqlite_connection *reader, int64_t warehouse_id,
+                                  int64_t slice_max)
+{
+    struct sql_query query =
+        sql_start(reader, "SELECT slice FROM history_slice WHERE warehouse_id = ? AND slice <= ?"
+                          " ORDER BY slice DESC LIMIT 1");
+    sql_int(&query, warehouse_id);
+    sql_int(&query, slice_max);
+    int64_t slice = sql_row(&query) ? sql_get_int(&query, 0) : -1;
+    sql_end(&query);
+    return slice;
+}
+
 static void list_warehouse(struct sqlite_connection *reader, int64_t warehouse_id, int64_t before,
                            size_t limit, struct history_list *list)
 {
-    struct sql_query query =
-        sql_start(reader, "SELECT" ROW_COLUMNS " FROM history WHERE warehouse_id = ?"
-                          " AND sequence < ? ORDER BY sequence DESC LIMIT ?");
-    sql_int(&query, warehouse_id);
-    sql_int(&query, before);
-    sql_int(&query, limit == 0 || limit > INT64_MAX ? -1 : (int64_t)limit);
-    while (sql_row(&query))
-        get_row(&query, list->arena, add_row(list));
-    sql_end(&query);
+    int64_t slice = slice_of_warehouse(reader, warehouse_id, before >> SLICE_BITS);
+    while (slice >= 0 && (limit == 0 || list->count < limit)) {
+        struct sql_query query =
+            sql_start(reader, "SELECT" ROW_COLUMNS " FROM history WHERE sequence >= ?"
+                              " AND sequence < ? AND warehouse_id = ? ORDER BY sequence DESC");
+        int64_t end = (slice + 1) << SLICE_BITS;
+        sql_int(&query, slice << SLICE_BITS);
+        sql_int(&query, end < before ? end : before);
+        sql_int(&query, warehouse_id);
+        while ((limit == 0 || list->count < limit) && sql_row(&query))
+            get_row(&query, list->arena, add_row(list));
+        sql_end(&query);
+        slice = slice_of_warehouse(reader, warehouse_id, slice - 1);
+    }
 }
 
 static void find_newest(struct sqlite_connection *reader, const struct object_name *object,
@@ -162,7 +181,7 @@ static bool find_in_slice(struct sqlite_connection *reader, int64_t slice,
 {
     struct sql_query query = sql_start(
         reader, "SELECT" ROW_COLUMNS " FROM history INDEXED BY history_of_request"
-                " WHERE sequence >> 12 = ? AND substr(request_digest, 1, 8) = ?"
+                " WHERE sequence >> 10 = ? AND substr(request_digest, 1, 8) = ?"
                 " AND object_id > 0 AND object_id = ? AND request_digest = ? AND principal = ?"
                 " AND time_ms >= ? ORDER BY sequence DESC LIMIT 1");
     sql_int(&query, slice);
@@ -192,7 +211,7 @@ static bool slice_begins_before(struct sqlite_connection *reader, int64_t slice,
 {
     struct sql_query query = sql_start(
         reader, "SELECT time_ms FROM history WHERE sequence >= ? ORDER BY sequence LIMIT 1");
-    sql_int(&query, slice * SLICE_ROWS);
+    sql_int(&query, slice << SLICE_BITS);
     bool before = sql_row(&query) && sql_get_int(&query, 0) < time_ms;
     sql_end(&query);
     return before;
@@ -209,9 +228,12 @@ int sqlite_history_find(struct metastore *base, int64_t object_id, const struct 
     struct request_key key = {object_id, digest, principal, since_ms};
     *found = false;
     connection_exec(reader, "BEGIN");
-    for (int64_t slice = newest_sequence(reader) / SLICE_ROWS; slice >= 0; slice--) {
+    for (int64_t slice = newest_sequence(reader) >> SLICE_BITS; slice >= 0; slice--) {
         *found = find_in_slice(reader, slice, &key, arena, out);
-        if (*found || reader->rc != SQLITE_OK || slice_begins_before(reader, slice, since_ms))
+        if (*found || reader->rc != SQLITE_OK)
+            break;
+        /* It is cheaper to look into a few slices too many than to ask at each. */
+        if (slice % SLICES_PER_CHECK == 0 && slice_begins_before(reader, slice, since_ms))
             break;
     }
     return sqlite_reader_checkin(store, reader, err);

@@ -56,6 +56,17 @@ MUST_USE int sqlite_lock(const char *path, const char *owner, int *fd, struct er
 void sqlite_lock_set_owner(int fd, const char *owner);
 void sqlite_unlock(int fd);
 
+/* ---- history --------------------------------------------------------------------------------- */
+
+#define SLICE_BITS \
+    10 /* of a sequence: its slice is sequence >> SLICE_BITS; the schema knows it too */
+
+/* The row of history_slice that was written last: most rows need no other. Forgotten whenever
+ * anything is rolled back; to write a row twice is harmless. */
+struct noted_slice {
+    int64_t warehouse_id, slice; /* slice -1: none */
+};
+
 /* ---- the store ------------------------------------------------------------------------------- */
 
 struct sqlite_store {
@@ -69,10 +80,11 @@ struct sqlite_store {
     /* The writer thread's own, after open. */
     struct sqlite_connection *writer;
     int64_t next_sequence; /* of history */
-    int journal_pages;     /* in the journal */
-    int copied_pages;      /* of those, when it was checkpointed last */
-    bool stop_answered;    /* `fatal` was called */
-    int64_t *before;       /* per change of the set at hand: change_run.history_before */
+    struct noted_slice noted;
+    int journal_pages;  /* in the journal */
+    int copied_pages;   /* of those, when it was checkpointed last */
+    bool stop_answered; /* `fatal` was called */
+    int64_t *before;    /* per change of the set at hand: change_run.history_before */
     size_t before_capacity;
 
     pthread_t writer_thread;
@@ -129,10 +141,10 @@ struct change_run {
 enum change_outcome sqlite_change_apply(struct change_run *run);
 
 /* The rows beside the changes. `before[i]` is change i's history_before. */
-enum change_outcome sqlite_rows_idempotency(struct sqlite_connection *writer,
-                                            const struct change_set *set);
+bool sqlite_rows_keys_free(struct sqlite_connection *writer, const struct change_set *set);
+void sqlite_rows_idempotency(struct sqlite_connection *writer, const struct change_set *set);
 void sqlite_rows_history(struct sqlite_connection *writer, struct change_set *set,
-                         int64_t first_sequence, int64_t *before);
+                         int64_t first_sequence, int64_t *before, struct noted_slice *noted);
 void sqlite_rows_jobs(struct sqlite_connection *writer, struct change_set *set);
 void sqlite_rows_reports(struct sqlite_connection *writer, const struct change_set *set);
 

@@ -19,13 +19,18 @@ static bool key_is_live(struct sqlite_connection *writer, const struct idempoten
     return live;
 }
 
-enum change_outcome sqlite_rows_idempotency(struct sqlite_connection *writer,
-                                            const struct change_set *set)
+bool sqlite_rows_keys_free(struct sqlite_connection *writer, const struct change_set *set)
+{
+    for (size_t i = 0; i < set->idempotency_count; i++)
+        if (key_is_live(writer, &set->idempotency[i]))
+            return false;
+    return true;
+}
+
+void sqlite_rows_idempotency(struct sqlite_connection *writer, const struct change_set *set)
 {
     for (size_t i = 0; i < set->idempotency_count; i++) {
         const struct idempotency_row *row = &set->idempotency[i];
-        if (key_is_live(writer, row))
-            return CHANGE_KEY_USED;
         struct sql_query query = sql_start(
             writer, "INSERT OR REPLACE INTO idempotency (key, binding, status, kind, body,"
                     " metadata_location, warehouse_id, created_ms, expires_ms)"
@@ -41,7 +46,6 @@ enum change_outcome sqlite_rows_idempotency(struct sqlite_connection *writer,
         sql_int(&query, row->expires_ms);
         sql_run(&query);
     }
-    return CHANGE_APPLIED;
 }
 
 /* ---- history --------------------------------------------------------------------------------- */
@@ -96,8 +100,22 @@ static void insert_history(struct sqlite_connection *writer, const struct histor
     sql_run(&query);
 }
 
+static void note_slice(struct sqlite_connection *writer, const struct history_row *row,
+                       struct noted_slice *noted)
+{
+    int64_t slice = row->sequence >> SLICE_BITS;
+    if (noted->slice == slice && noted->warehouse_id == row->warehouse_id)
+        return;
+    struct sql_query query = sql_start(
+        writer, "INSERT OR IGNORE INTO history_slice (warehouse_id, slice) VALUES (?, ?)");
+    sql_int(&query, row->warehouse_id);
+    sql_int(&query, slice);
+    sql_run(&query);
+    *noted = (struct noted_slice){row->warehouse_id, slice};
+}
+
 void sqlite_rows_history(struct sqlite_connection *writer, struct change_set *set,
-                         int64_t first_sequence, int64_t *before)
+                         int64_t first_sequence, int64_t *before, struct noted_slice *noted)
 {
     for (size_t i = 0; i < set->history_count; i++) {
         struct history_row *row = &set->history[i];
@@ -105,6 +123,7 @@ void sqlite_rows_history(struct sqlite_connection *writer, struct change_set *se
         fill_from_change(row, &set->changes[row->change_index]);
         row->sequence = first_sequence + (int64_t)i;
         insert_history(writer, row, before[row->change_index]);
+        note_slice(writer, row, noted);
         before[row->change_index] = row->sequence; /* several rows of one change are a chain too */
     }
 }

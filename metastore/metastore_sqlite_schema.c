@@ -19,10 +19,10 @@
  * unique index. object.location ends in a slash so that whatever lies below is one range too.
  *
  * History is only ever added to. A row per commit must not cost a page per commit, so what would
- * be a scattered index is not one: the rows of one object are a chain (object.history_newest,
- * history.previous), and the index that finds a repeated request is cut into slices of 4096 rows,
- * of which only the newest is being written (metastore_sqlite_history.c). commit_id has no index:
- * it is unique by being random. */
+ * be scattered indexes are not: the rows of one object are a chain (object.history_newest,
+ * history.previous); which warehouses have rows is noted once per slice of 1024 rows; and the index
+ * that finds a repeated request begins with the slice, so that only its end is being written
+ * (metastore_sqlite_history.c). commit_id has no index: it is unique by being random. */
 static const char schema_1[] =
     "CREATE TABLE warehouse ("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -71,9 +71,12 @@ static const char schema_1[] =
     " uuid TEXT NOT NULL,"
     " parent_location TEXT NOT NULL,"
     " metadata_location TEXT NOT NULL) STRICT;"
-    "CREATE INDEX history_of_warehouse ON history (warehouse_id);"
     "CREATE INDEX history_of_request"
-    " ON history (sequence >> 12, substr(request_digest, 1, 8)) WHERE object_id > 0;"
+    " ON history (sequence >> 10, substr(request_digest, 1, 8)) WHERE object_id > 0;"
+    "CREATE TABLE history_slice ("
+    " warehouse_id INTEGER NOT NULL,"
+    " slice INTEGER NOT NULL,"
+    " PRIMARY KEY (warehouse_id, slice)) STRICT, WITHOUT ROWID;"
 
     "CREATE TABLE idempotency ("
     " key TEXT PRIMARY KEY,"
@@ -107,8 +110,8 @@ static const char schema_1[] =
     "CREATE INDEX report_of_object ON report (warehouse_id, namespace_key, name);"
 
     /* Written to learn whether there is room again after the disk was full. */
-    "CREATE TABLE probe (id INTEGER PRIMARY KEY, written_ms INTEGER NOT NULL) STRICT;"
-    "INSERT INTO probe VALUES (1, 0);";
+    "CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;"
+    "INSERT INTO probe VALUES (1, x'');";
 
 static const struct sqlite_migration migrations[] = {{schema_1}};
 

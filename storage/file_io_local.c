@@ -81,7 +81,8 @@ bool local_path_is_root(const struct local_path *path)
 
 int local_open_beneath(const struct file_io_local *io, const char *relative, uint64_t flags)
 {
-    struct open_how how = {.flags = flags | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_FLAGS};
+    /* No O_NOFOLLOW: with O_PATH that would open a symlink at the end itself; so it is ELOOP. */
+    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_FLAGS};
     for (int tries = 0; tries < RESOLVE_TRIES; tries++) {
         int fd = (int)syscall(SYS_openat2, io->root_fd, relative, &how, sizeof(how));
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
