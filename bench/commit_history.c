@@ -109,17 +109,18 @@ static double commit_once(struct object_version **base, long n)
     struct arena *arena = arena_new();
     struct str body = append_body(n), value;
     struct table_commit commit;
-    struct table_metadata next;
-    struct object_row row = {.metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
+    union object_metadata next;
+    struct object_row row = {.kind = OBJECT_TABLE,
+                             .metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
     struct commit_inputs inputs = {1700000000000 + n, "99999999-2222-4333-8444-555555555555"};
     bool changed;
 
     double start = cpu_us();
     if (raw_json_check(body, &value, &err) != 0 ||
         table_commit_parse(value, arena, &commit, &err) != 0 ||
-        table_commit_check(&commit, &(*base)->metadata, &err) != 0 ||
-        table_commit_apply(&commit, &(*base)->metadata, &inputs, arena, &next, &changed, &err) !=
-            0) {
+        table_commit_check(&commit, &(*base)->metadata.table, &err) != 0 ||
+        table_commit_apply(&commit, &(*base)->metadata.table, &inputs, arena, &next.table, &changed,
+                           &err) != 0) {
         fail("commit", &err);
     }
     struct object_version *version = object_version_build(&next, &row);
@@ -161,7 +162,8 @@ int main(int argc, char **argv)
     long snapshots = argc > 1 ? strtol(argv[1], NULL, 10) : 10000;
     struct error err = {0};
     struct str text = document(snapshots);
-    struct object_row row = {.metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
+    struct object_row row = {.kind = OBJECT_TABLE,
+                             .metadata_location = STR("file:///warehouse/bench/t/metadata/x")};
     struct object_version *base;
     double commit[ROUNDS], copy[ROUNDS], jansson[ROUNDS];
 

@@ -58,10 +58,10 @@ int catalog_outcome_error(const struct change_set *set, struct error *err);
 MUST_USE int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
                                  const struct identifier *ident, struct arena *arena,
                                  struct object_row *out, bool *found, struct error *err);
-/* As above, but only a table will do: ERR_NO_SUCH_TABLE "Table does not exist: ns.t". */
-MUST_USE int catalog_table_row(struct catalog *catalog, struct warehouse *warehouse,
-                               const struct identifier *ident, struct arena *arena,
-                               struct object_row *out, struct error *err);
+/* As above, but only one of that kind will do: ERR_NO_SUCH_TABLE "Table does not exist: ns.t", … */
+MUST_USE int catalog_object_row(struct catalog *catalog, struct warehouse *warehouse,
+                                enum object_kind kind, const struct identifier *ident,
+                                struct arena *arena, struct object_row *out, struct error *err);
 /* Errors: ERR_NO_SUCH_NAMESPACE "Namespace does not exist: a.b". */
 MUST_USE int catalog_namespace_row(struct catalog *catalog, struct warehouse *warehouse,
                                    const struct namespace_ident *ns, struct arena *arena,
@@ -69,8 +69,8 @@ MUST_USE int catalog_namespace_row(struct catalog *catalog, struct warehouse *wa
 MUST_USE int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *warehouse,
                                           const struct namespace_ident *ns, struct error *err);
 
-/* Does another table than own_id lie at that place, in it or around it? Fits struct table_places.
- */
+/* Does another object than own_id lie at that place, in it or around it? Fits struct
+ * object_places. */
 MUST_USE int catalog_location_taken(void *catalog, struct str location, int64_t own_id, bool *taken,
                                     struct error *err);
 

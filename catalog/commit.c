@@ -1,5 +1,5 @@
-/* Lanes: one queue per table. The first commit to come leads; all that wait when its round starts
- * are folded into the same round.
+/* Lanes: one queue per name, be it a table's or a view's. The first commit to come leads; all that
+ * wait when its round starts are folded into the same round.
  *
  * The rules of a commit (DESIGN 2), and where they are kept:
  *   1. The metastore row is the only truth: commit_round.c builds on what load_base says and lets
@@ -183,6 +183,7 @@ static void work_init(struct lane_work *work, struct commit_item *first)
     work->lane->running = true;
     work->warehouse = first->request->warehouse;
     work->ident = &first->change->ident;
+    work->format = first->change->format;
     work->items = first;
 }
 
@@ -193,7 +194,8 @@ static struct commit_round *round_of_lane(struct commit_core *core, struct commi
 
     work_init(&round->works[0], last);
     for (size_t n = 1; n < FOLD_COMMITS_MAX; n++) {
-        if (lane->front == NULL || lane->front->request->is_transaction) {
+        if (lane->front == NULL || lane->front->request->is_transaction ||
+            lane->front->change->format != last->change->format) {
             break;
         }
         last->next = lane_pop(lane);
@@ -206,15 +208,15 @@ static struct commit_round *round_of_lane(struct commit_core *core, struct commi
 static struct commit_round *round_of_transaction(struct commit_core *core,
                                                  struct commit_request *request)
 {
-    for (size_t i = 0; i < request->table_count; i++) {
+    for (size_t i = 0; i < request->change_count; i++) {
         struct commit_lane *lane = request->item[i].lane;
         if (lane->running || lane->front != &request->item[i]) {
             return NULL;
         }
     }
-    struct commit_round *round = round_new(core, request->table_count);
+    struct commit_round *round = round_new(core, request->change_count);
     round->is_transaction = true;
-    for (size_t i = 0; i < request->table_count; i++) {
+    for (size_t i = 0; i < request->change_count; i++) {
         work_init(&round->works[i], lane_pop(request->item[i].lane));
     }
     return round;
@@ -249,14 +251,14 @@ static int admit(struct commit_core *core, struct commit_request *request)
 
 void commit_core_submit(struct commit_core *core, struct commit_request *request)
 {
-    struct str *keys = ARENA_ARRAY(request->arena, struct str, request->table_count);
+    struct str *keys = ARENA_ARRAY(request->arena, struct str, request->change_count);
 
-    assert(request->table_count > 0 && request->done != NULL);
-    assert(request->is_transaction || request->table_count == 1);
+    assert(request->change_count > 0 && request->done != NULL);
+    assert(request->is_transaction || request->change_count == 1);
     request->version = NULL;
-    request->item = ARENA_ARRAY(request->arena, struct commit_item, request->table_count);
-    for (size_t i = 0; i < request->table_count; i++) {
-        keys[i] = lane_key(request, &request->tables[i].ident);
+    request->item = ARENA_ARRAY(request->arena, struct commit_item, request->change_count);
+    for (size_t i = 0; i < request->change_count; i++) {
+        keys[i] = lane_key(request, &request->changes[i].ident);
     }
     pthread_mutex_lock(&core->lock);
     if (admit(core, request) != 0) {
@@ -265,10 +267,10 @@ void commit_core_submit(struct commit_core *core, struct commit_request *request
         request->done(request);
         return;
     }
-    for (size_t i = 0; i < request->table_count; i++) {
+    for (size_t i = 0; i < request->change_count; i++) {
         struct commit_item *item = &request->item[i];
         item->request = request;
-        item->change = &request->tables[i];
+        item->change = &request->changes[i];
         item->lane = lane_get(core, keys[i]);
         item->queued_us = clock_monotonic_us(&clock_system);
         lane_push(item->lane, item);

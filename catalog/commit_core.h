@@ -9,17 +9,18 @@
 
 /* What a name is at the moment. */
 struct commit_base {
-    struct object_version *version; /* NULL: no table; a reference for the round */
-    bool is_other_kind;             /* a view has the name */
-    bool namespace_exists;          /* told only when there is no table */
+    struct object_version *version; /* NULL: no such object; a reference for the round */
+    bool is_other_kind;             /* a view has the name where a table was asked for, or so */
+    bool namespace_exists;          /* told only when nothing has the name */
 };
 
 struct commit_ports {
     void *arg;
     /* `fresh`: the row must be read again, since a compare-and-swap on what memory held was lost.
      * Blocks. Errors: ERR_UNAVAILABLE, ERR_FILE_NOT_FOUND, ERR_INTERNAL. */
-    int (*load_base)(void *arg, struct warehouse *warehouse, const struct identifier *ident,
-                     bool fresh, struct commit_base *out, struct error *err);
+    int (*load_base)(void *arg, struct warehouse *warehouse, enum object_kind kind,
+                     const struct identifier *ident, bool fresh, struct commit_base *out,
+                     struct error *err);
     /* Durable and create-only when it returns 0. Blocks. */
     int (*write_file)(void *arg, struct warehouse *warehouse, const struct object_version *version,
                       struct error *err);
@@ -60,7 +61,7 @@ enum item_state {
     ITEM_FAILED,    /* with err */
 };
 
-/* One table of one request, waiting in one lane. */
+/* One change of one request, waiting in one lane. */
 struct commit_item {
     struct commit_request *request;
     struct object_change *change;
@@ -72,18 +73,20 @@ struct commit_item {
     int64_t queued_us;
 };
 
-/* One table of a round: its items, the base they are judged against, and what they make of it. */
+/* One object of a round: its items, all of one kind, the base they are judged against, and what
+ * they make of it. */
 struct lane_work {
     struct commit_lane *lane;
     struct warehouse *warehouse;
     const struct identifier *ident;
+    const struct object_format *format;
     struct commit_item *items;     /* in the order they came */
     struct commit_item *left_over; /* not taken by the fold: back to the front of the lane */
     struct commit_base base;
-    struct table_metadata draft; /* valid when base.version is set or `changed` */
+    union object_metadata draft; /* valid when base.version is set or `changed` */
     bool changed;
     struct str file_location;       /* of the new file */
-    struct str location;            /* canonical table location of the draft */
+    struct str location;            /* canonical location of the draft */
     struct object_version *version; /* the new one, once rendered; a reference */
 };
 
@@ -96,8 +99,8 @@ struct fold_inputs {
 
 /* Judges and applies the items of one work in order (pure but for
  * find_repeat and location_taken). Every item leaves
- * WAITING, except those put into left_over. An item that creates the table or moves its location is
- * folded with no other. */
+ * WAITING, except those put into left_over. An item that creates the object or moves its location
+ * is folded with no other. */
 void commit_fold(struct lane_work *work, const struct fold_inputs *inputs);
 
 /* A round: runs on worker threads and on the metastore's `done`; commit.c learns of its end. */

@@ -1,9 +1,9 @@
-/* Folding: the waiting commits of one table, one after the other, onto one draft.
+/* Folding: the waiting commits of one object, one after the other, onto one draft.
  *
  * Always holds:
  *   - an item's requirements are checked against exactly the draft its updates are applied to;
  *   - an item that fails leaves the draft as it was;
- *   - an item that creates the table or moves its location is alone in its round, because the
+ *   - an item that creates the object or moves its location is alone in its round, because the
  *     metastore may refuse the place, and that must hit nobody else. */
 #include "catalog/commit_core.h"
 #include "catalog/object_location.h"
@@ -25,12 +25,12 @@ static int fail(struct commit_item *item)
 /* What can be said of the name before any requirement: rest.md 3.5 steps 2 and 3. */
 static int check_name(const struct lane_work *work, struct commit_item *item, struct arena *arena)
 {
-    bool creates = item->change->commit.is_create;
-    struct str name = identifier_display(work->ident, arena);
+    bool creates = item->change->is_create;
 
+    assert(item->change->format == work->format);
     if (creates && work->base.is_other_kind) {
-        return error_set(&item->err, ERR_ALREADY_EXISTS, "View with same name already exists: %.*s",
-                         STR_ARG(name));
+        return object_name_taken(work->format, object_other_kind(work->format->kind), work->ident,
+                                 &item->err);
     }
     if (creates && work->base.version == NULL && !work->base.namespace_exists) {
         struct str ns = namespace_display(&work->ident->ns, arena);
@@ -38,8 +38,7 @@ static int check_name(const struct lane_work *work, struct commit_item *item, st
                          STR_ARG(ns));
     }
     if (!creates && !draft_exists(work)) {
-        return error_set(&item->err, ERR_NO_SUCH_TABLE, "Table does not exist: %.*s",
-                         STR_ARG(name));
+        return object_missing(work->format, work->ident, &item->err);
     }
     return 0;
 }
@@ -59,7 +58,7 @@ static bool is_repeat(const struct lane_work *work, const struct commit_item *it
 {
     const struct caller *caller = item->request->caller;
 
-    if (!inputs->ports->implicit_idempotency || !item->change->commit.adds_snapshot) {
+    if (!inputs->ports->implicit_idempotency || !item->change->is_repeatable) {
         return false;
     }
     for (const struct commit_item *i = work->items; i != item; i = i->next) {
@@ -72,12 +71,13 @@ static bool is_repeat(const struct lane_work *work, const struct commit_item *it
 }
 
 /* Rules of the warehouse on the state this item makes. */
-static int check_place(struct lane_work *work, const struct table_metadata *next,
+static int check_place(struct lane_work *work, const union object_metadata *next,
                        struct commit_item *item, const char *uuid, const struct fold_inputs *inputs)
 {
     const struct object_version *version = work->base.version;
-    const struct table_places places = {
+    const struct object_places places = {
         .warehouse = work->warehouse,
+        .format = work->format,
         .metadata = next,
         .before = draft_exists(work) ? &work->draft : NULL,
         .own_id = version == NULL ? 0 : version->row.id,
@@ -86,37 +86,38 @@ static int check_place(struct lane_work *work, const struct table_metadata *next
     };
     struct str previous = version == NULL ? STR_NONE : version->row.metadata_location;
 
-    if (table_places_check(&places, inputs->arena, &work->location, &item->err) != 0) {
+    if (object_places_check(&places, inputs->arena, &work->location, &item->err) != 0) {
         return -1;
     }
-    struct metadata_head head = table_metadata_head(next);
-    return metadata_file_location(&head, false, previous, uuid, inputs->arena, &work->file_location,
-                                  &item->err);
+    struct metadata_head head = work->format->head(next);
+    return metadata_file_location(&head, work->format->gzip_is_usual, previous, uuid, inputs->arena,
+                                  &work->file_location, &item->err);
 }
 
-static bool moves(const struct lane_work *work, const struct table_metadata *next)
+static bool moves(const struct lane_work *work, const union object_metadata *next)
 {
-    return !draft_exists(work) || !str_equal(work->draft.location, next->location);
+    return !draft_exists(work) ||
+           !str_equal(work->format->head(&work->draft).location, work->format->head(next).location);
 }
 
 /* 0: judged; 1: must wait for a round of its own. */
 static int fold_item(struct lane_work *work, struct commit_item *item, const char *uuid,
                      const struct fold_inputs *inputs)
 {
-    const struct table_metadata *base = draft_exists(work) ? &work->draft : NULL;
-    char table_uuid[UUID_TEXT_BYTES];
-    struct table_metadata next;
+    const union object_metadata *base = draft_exists(work) ? &work->draft : NULL;
+    char new_uuid[UUID_TEXT_BYTES];
+    union object_metadata next;
     bool changed = false;
 
     item->after_change = work->changed;
     if (check_name(work, item, inputs->arena) != 0) {
         return fail(item), 0;
     }
-    inputs->ports->uuid(inputs->ports->arg, table_uuid);
-    struct commit_inputs commit_inputs = {inputs->now_ms, table_uuid};
-    if (table_commit_check(&item->change->commit, base, &item->err) != 0 ||
-        table_commit_apply(&item->change->commit, base, &commit_inputs, inputs->arena, &next,
-                           &changed, &item->err) != 0) {
+    inputs->ports->uuid(inputs->ports->arg, new_uuid);
+    struct commit_inputs commit_inputs = {inputs->now_ms, new_uuid};
+    if (work->format->check(item->change, base, &item->err) != 0 ||
+        work->format->apply(item->change, base, &commit_inputs, inputs->arena, &next, &changed,
+                            &item->err) != 0) {
         if (is_repeat(work, item, inputs)) {
             item->state = ITEM_REPEATED;
             return 0;
@@ -166,8 +167,8 @@ void commit_fold(struct lane_work *work, const struct fold_inputs *inputs)
         link = &item->next;
     }
     if (work->changed && work->base.version != NULL) {
-        table_metadata_log_append(&work->draft, work->base.version->row.metadata_location,
-                                  work->base.version->metadata.last_updated_ms, inputs->arena);
+        work->format->close(&work->draft, &work->base.version->metadata,
+                            work->base.version->row.metadata_location, inputs->arena);
     }
     assert(work->items != NULL);
 }

@@ -6,8 +6,9 @@
 
 #include <assert.h>
 
-static int port_load_base(void *arg, struct warehouse *warehouse, const struct identifier *ident,
-                          bool fresh, struct commit_base *out, struct error *err)
+static int port_load_base(void *arg, struct warehouse *warehouse, enum object_kind kind,
+                          const struct identifier *ident, bool fresh, struct commit_base *out,
+                          struct error *err)
 {
     struct catalog *catalog = arg;
     struct object_row row;
@@ -17,13 +18,15 @@ static int port_load_base(void *arg, struct warehouse *warehouse, const struct i
     uint64_t epoch = object_cache_epoch(catalog->cache, &key);
     *out = (struct commit_base){0};
     out->version = fresh ? NULL : object_cache_get(catalog->cache, &key);
-    if (out->version != NULL) {
+    if (out->version != NULL && out->version->row.kind == kind) {
         arena_free(arena);
         return 0;
     }
+    object_version_unref(out->version);
+    out->version = NULL;
     int rc = catalog_object_find(catalog, warehouse, ident, arena, &row, &found, err);
-    if (rc == 0 && found && row.kind == OBJECT_TABLE) {
-        rc = table_from_row(catalog, warehouse, &key, &row, epoch, &out->version, err);
+    if (rc == 0 && found && row.kind == kind) {
+        rc = object_from_row(catalog, warehouse, &key, &row, epoch, &out->version, err);
     } else if (rc == 0 && found) {
         out->is_other_kind = true;
     } else if (rc == 0) {
@@ -108,10 +111,10 @@ struct commit_ports commit_ports_of(struct catalog *catalog)
 
 static bool names_a_table_twice(const struct commit_request *request)
 {
-    struct str *keys = ARENA_ARRAY(request->arena, struct str, request->table_count);
+    struct str *keys = ARENA_ARRAY(request->arena, struct str, request->change_count);
 
-    for (size_t i = 0; i < request->table_count; i++) {
-        const struct identifier *ident = &request->tables[i].ident;
+    for (size_t i = 0; i < request->change_count; i++) {
+        const struct identifier *ident = &request->changes[i].ident;
         struct str ns = namespace_key(&ident->ns, request->arena);
         keys[i] = arena_printf(request->arena, "%.*s\x1e%.*s", STR_ARG(ns), STR_ARG(ident->name));
         for (size_t j = 0; j < i; j++) { /* at most TRANSACTION_TABLES_MAX */

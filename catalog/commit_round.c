@@ -105,13 +105,18 @@ static const struct outcome_row outcome_rows[] = {
     [CHANGE_MISSING] = {ATTEMPT_AGAIN, ERR_NONE, NULL},
     [CHANGE_NAMESPACE_MISSING] = {ATTEMPT_AGAIN, ERR_NONE, NULL},
     [CHANGE_NOT_EMPTY] = {REFUSE, ERR_INTERNAL, "The metastore refused the commit"},
-    [CHANGE_LOCATION_TAKEN] = {REFUSE, ERR_ILLEGAL_ARGUMENT,
-                               "Table location overlaps another table's"},
+    [CHANGE_LOCATION_TAKEN] = {REFUSE, ERR_ILLEGAL_ARGUMENT, NULL}, /* the kind's own words */
     [CHANGE_KEY_USED] = {REFUSE, ERR_UNAVAILABLE, "Idempotency key is in use"},
     [CHANGE_UNAVAILABLE] = {REFUSE, ERR_UNAVAILABLE, "The metastore is not available"},
     [CHANGE_UNKNOWN] = {REFUSE, ERR_COMMIT_STATE_UNKNOWN,
                         "The outcome of the commit is not known; it may have been applied"},
 };
+
+/* Who moves is alone in his round, but for a transaction, which is of tables. */
+static const char *refusal_words(const struct commit_round *round, const struct outcome_row *row)
+{
+    return row->message != NULL ? row->message : round->works[0].format->location_overlap;
+}
 
 static void refuse(struct commit_round *round, enum error_kind kind, const char *message)
 {
@@ -184,7 +189,7 @@ static void round_decided(struct catalog_change *change)
         attempt_again(round);
         break;
     case REFUSE:
-        refuse(round, row->kind, row->message);
+        refuse(round, row->kind, refusal_words(round, row));
         break;
     }
 }
@@ -215,9 +220,9 @@ static void fill_change(struct change *change, const struct lane_work *work, str
         .warehouse_id = work->warehouse->id,
         .namespace_key = namespace_key(&work->ident->ns, arena),
         .name = work->ident->name,
-        .object_kind = OBJECT_TABLE,
+        .object_kind = work->format->kind,
         .metadata_location = work->file_location,
-        .uuid = work->draft.table_uuid,
+        .uuid = work->format->head(&work->draft).uuid,
         .location = work->location,
     };
     if (base != NULL) {
@@ -297,8 +302,8 @@ static int load_bases(struct commit_round *round, struct error *err)
 {
     for (size_t i = 0; i < round->work_count; i++) {
         struct lane_work *work = &round->works[i];
-        if (round->ports->load_base(round->ports->arg, work->warehouse, work->ident,
-                                    round->attempt > 1, &work->base, err) != 0) {
+        if (round->ports->load_base(round->ports->arg, work->warehouse, work->format->kind,
+                                    work->ident, round->attempt > 1, &work->base, err) != 0) {
             return -1;
         }
     }
@@ -353,11 +358,11 @@ static void render(struct commit_round *round, struct lane_work *work)
     const struct object_version *base = work->base.version;
     struct object_row row = {
         .id = base == NULL ? 0 : base->row.id,
-        .kind = OBJECT_TABLE,
+        .kind = work->format->kind,
         .warehouse_id = work->warehouse->id,
         .namespace_key = namespace_key(&work->ident->ns, round->arena),
         .name = work->ident->name,
-        .uuid = work->draft.table_uuid,
+        .uuid = work->format->head(&work->draft).uuid,
         .metadata_location = work->file_location,
         .location = work->location,
         .version = base == NULL ? 1 : base->row.version + 1,

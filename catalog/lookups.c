@@ -1,7 +1,8 @@
 /* What use cases look up first: objects and namespaces by name.
  *
- * 1. A missing namespace on the way to a table is a missing table (rest.md 3.2): engines look for
- *    metadata tables such as ns.t.files first and go on only when told "no such table".
+ * 1. A missing namespace on the way to a table is a missing table (rest.md 3.2), of a view alike:
+ * engines look for metadata tables such as ns.t.files first and go on only when told "no such
+ * table".
  * 2. One indexed read each; nothing is cached here. */
 #include "catalog/catalog_private.h"
 
@@ -22,16 +23,15 @@ int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
     return metastore_object_find(catalog->options.metastore, &name, arena, out, found, err);
 }
 
-int catalog_table_row(struct catalog *catalog, struct warehouse *warehouse,
-                      const struct identifier *ident, struct arena *arena, struct object_row *out,
-                      struct error *err)
+int catalog_object_row(struct catalog *catalog, struct warehouse *warehouse, enum object_kind kind,
+                       const struct identifier *ident, struct arena *arena, struct object_row *out,
+                       struct error *err)
 {
     bool found;
     if (catalog_object_find(catalog, warehouse, ident, arena, out, &found, err) != 0)
         return -1;
-    if (!found || out->kind != OBJECT_TABLE)
-        return error_set(err, ERR_NO_SUCH_TABLE, "Table does not exist: %.*s",
-                         STR_ARG(identifier_display(ident, arena)));
+    if (!found || out->kind != kind)
+        return object_missing(object_format(kind), ident, err);
     assert(out->warehouse_id == warehouse->id && out->id > 0);
     return 0;
 }

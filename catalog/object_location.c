@@ -1,5 +1,5 @@
-/* Derives and fences table locations. Every property that names a place is in one table and is
- * judged on the whole new metadata, not on what has changed. */
+/* Derives and fences the locations of tables and views. Every property that names a place is in one
+ * table and is judged on the whole new metadata, not on what has changed. */
 #include "catalog/object_location.h"
 
 #include "base/raw_json.h"
@@ -35,8 +35,8 @@ static struct str without_trailing_slashes(struct str text)
 /* ---- the check ------------------------------------------------------------------------------- */
 
 struct check {
-    const struct table_places *places;
-    struct location own;        /* the table's */
+    const struct object_places *places;
+    struct location own;        /* the object's */
     struct str known_directory; /* judged a moment ago: most files lie beside their neighbours */
     struct arena *arena;
 };
@@ -52,13 +52,14 @@ static struct str directory_of(struct str location)
 static int refuse_taken(const struct check *check, const struct location *location,
                         const char *what, struct error *err)
 {
-    const struct table_places *places = check->places;
+    const struct object_places *places = check->places;
     bool taken = false;
 
     if (places->taken(places->arg, location->text, places->own_id, &taken, err) != 0) {
         return -1;
     }
-    return taken ? error_set(err, ERR_ILLEGAL_ARGUMENT, "%s overlaps another table's: %.*s", what,
+    return taken ? error_set(err, ERR_ILLEGAL_ARGUMENT, "%s overlaps another %s: %.*s", what,
+                             places->format->kind == OBJECT_TABLE ? "table's" : "object's",
                              STR_ARG(location->text))
                  : 0;
 }
@@ -148,9 +149,12 @@ static int check_list(struct check *check, const struct metadata_list *list,
     return 0;
 }
 
+/* Of a table; nothing else names files. */
 static int check_files(struct check *check, struct error *err)
 {
-    const struct table_metadata *now = check->places->metadata, *before = check->places->before;
+    const struct table_metadata *now = &check->places->metadata->table;
+    const struct table_metadata *before =
+        check->places->before == NULL ? NULL : &check->places->before->table;
 
     if (check_list(check, &now->snapshots, before == NULL ? NULL : &before->snapshots,
                    check_snapshot, err) != 0 ||
@@ -162,28 +166,27 @@ static int check_files(struct check *check, struct error *err)
                       before == NULL ? NULL : &before->partition_statistics, check_statistics, err);
 }
 
-int table_places_check(const struct table_places *places, struct arena *arena,
-                       struct str *canonical, struct error *err)
+int object_places_check(const struct object_places *places, struct arena *arena,
+                        struct str *canonical, struct error *err)
 {
-    const struct table_metadata *now = places->metadata, *before = places->before;
+    struct metadata_head now = places->format->head(places->metadata);
+    struct str what = arena_printf(arena, "%s location", places->format->name);
     struct check check = {.places = places, .arena = arena};
+    bool stays = places->before != NULL &&
+                 str_equal(places->format->head(places->before).location, now.location);
 
-    if (check_below(places->warehouse, now->location, "Table location", arena, &check.own, err) !=
-        0) {
-        return -1;
-    }
-    if ((before == NULL || !str_equal(before->location, now->location)) &&
-        refuse_taken(&check, &check.own, "Table location", err) != 0) {
+    if (check_below(places->warehouse, now.location, what.ptr, arena, &check.own, err) != 0 ||
+        (!stays && refuse_taken(&check, &check.own, what.ptr, err) != 0)) {
         return -1;
     }
     for (size_t i = 0; i < sizeof path_properties / sizeof *path_properties; i++) {
-        struct str path = table_metadata_property(now, path_properties[i]);
+        struct str path = metadata_property(&now, path_properties[i]);
         if (path.ptr != NULL && check_place(&check, path, path_properties[i], err) != 0) {
             return -1;
         }
     }
     *canonical = check.own.text;
-    return check_files(&check, err);
+    return places->format->kind == OBJECT_TABLE ? check_files(&check, err) : 0;
 }
 
 struct str object_location_default(const struct warehouse *warehouse,

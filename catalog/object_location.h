@@ -1,30 +1,31 @@
-/* Where a table and its files may lie: strictly below the warehouse's root and outside of every
- * other table (contract/reliability.md 3.1 L03-L07). Overlap of two tables' locations is judged
- * once more by the metastore, in the transaction of the change. */
+/* Where a table or view and its files may lie: strictly below the warehouse's root and outside of
+ * every other one (contract/reliability.md 3.1 L03-L07). Overlap of two locations is judged once
+ * more by the metastore, in the transaction of the change. */
 #ifndef CATALOG_OBJECT_LOCATION_H
 #define CATALOG_OBJECT_LOCATION_H
 
 #include "catalog/warehouse.h"
-#include "iceberg/table_metadata.h"
+#include "catalog/object_format.h"
 
-/* A state of a table that is about to become true, and what is known of the places it names. */
-struct table_places {
+/* A state of an object that is about to become true, and what is known of the places it names. */
+struct object_places {
     const struct warehouse *warehouse;
-    const struct table_metadata *metadata;
-    const struct table_metadata *before; /* judged when it became true; NULL: nothing was */
-    int64_t own_id;                      /* of the table's row; 0: there is none yet */
-    /* Is a place another table's? metastore_location_taken, or a test's. Blocks. */
+    const struct object_format *format;
+    const union object_metadata *metadata;
+    const union object_metadata *before; /* judged when it became true; NULL: nothing was */
+    int64_t own_id;                      /* of the object's row; 0: there is none yet */
+    /* Is a place another object's? metastore_location_taken, or a test's. Blocks. */
     int (*taken)(void *arg, struct str location, int64_t own_id, bool *taken, struct error *err);
     void *arg;
 };
 
-/* The table's location, the paths of its properties, and the files that snapshots and statistics
- * name, as far as `before` does not hold them: below the root, and outside of every other table's
- * location. Comes before anything is written or vended there.
- * Errors: ERR_ILLEGAL_ARGUMENT naming the location; those of `taken`. *canonical is for
+/* The object's location, the paths of its properties, and of a table the files that snapshots and
+ * statistics name, as far as `before` does not hold them: below the root, and outside of every
+ * other object's location. Comes before anything is written or vended there. Errors:
+ * ERR_ILLEGAL_ARGUMENT naming the location; those of `taken`. *canonical is for
  * object_row.location. */
-MUST_USE int table_places_check(const struct table_places *places, struct arena *arena,
-                                struct str *canonical, struct error *err);
+MUST_USE int object_places_check(const struct object_places *places, struct arena *arena,
+                                 struct str *canonical, struct error *err);
 
 /* {root}/{level}/…/{name}[-{uuid without dashes}] */
 struct str object_location_default(const struct warehouse *warehouse,

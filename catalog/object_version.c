@@ -72,7 +72,7 @@ static struct object_version *finish(struct object_version *version, struct buf 
     return version;
 }
 
-struct object_version *object_version_build(const struct table_metadata *draft,
+struct object_version *object_version_build(const union object_metadata *draft,
                                             const struct object_row *row)
 {
     struct object_version *version = version_new(row);
@@ -83,7 +83,7 @@ struct object_version *object_version_build(const struct table_metadata *draft,
         write_head(&reply, row->metadata_location);
         size_t document_at = reply.len;
         buf_reserve(&reply, spare);
-        table_metadata_publish(draft, version->arena, &reply, &version->metadata);
+        object_format(row->kind)->publish(draft, version->arena, &reply, &version->metadata);
         size_t document_bytes = reply.len - document_at;
         const char *stays = reply.ptr;
         buf_add(&reply, STR(REPLY_TAIL));
@@ -110,7 +110,7 @@ int object_version_parse(struct str document, const struct object_row *row,
     buf_add(&reply, document);
     buf_add(&reply, STR(REPLY_TAIL));
     struct str inside = str_from(reply.ptr + document_at, document.len);
-    if (table_metadata_parse(inside, version->arena, &version->metadata, err) != 0) {
+    if (object_format(row->kind)->parse(inside, version->arena, &version->metadata, err) != 0) {
         buf_free(&reply);
         arena_free(version->arena);
         free(version);
@@ -123,7 +123,8 @@ int object_version_parse(struct str document, const struct object_row *row,
 void object_version_write_refs_only(const struct object_version *version, struct buf *out)
 {
     write_head(out, version->row.metadata_location);
-    table_metadata_write_refs_only(&version->metadata, out);
+    assert(version->row.kind == OBJECT_TABLE);
+    table_metadata_write_refs_only(&version->metadata.table, out);
     buf_add(out, STR(REPLY_TAIL));
 }
 

@@ -1,19 +1,17 @@
-/* One state of one table, immutable and shared: the metadata value, its document, and the finished
- * reply that carries the document, rendered once. Referenced by the cache, by replies on their way
- * out, and by commits that build on it.
- * Threads: immutable; the count is atomic. */
+/* One state of one table or view, immutable and shared: the metadata value, its document, and the
+ * finished reply that carries the document, rendered once. Referenced by the cache, by replies on
+ * their way out, and by commits that build on it. Threads: immutable; the count is atomic. */
 #ifndef CATALOG_OBJECT_VERSION_H
 #define CATALOG_OBJECT_VERSION_H
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "iceberg/table_metadata.h"
-#include "metastore/metastore.h"
+#include "catalog/object_format.h"
 
 struct object_version {
     int references;                 /* counted with atomics */
     struct object_row row;          /* texts in `arena` */
-    struct table_metadata metadata; /* texts in `reply` and `arena` */
+    union object_metadata metadata; /* of row.kind; texts in `reply` and `arena` */
     struct str reply; /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult */
     struct str document; /* the metadata file's text, a part of `reply` */
     char etag[2][24];    /* quoted; [0] snapshots=all, [1] snapshots=refs */
@@ -23,7 +21,7 @@ struct object_version {
 
 /* Renders `draft` once, as the document inside the finished reply. `row` is copied; an empty
  * row->metadata_location (a staged table) leaves "metadata-location" out. One reference. */
-struct object_version *object_version_build(const struct table_metadata *draft,
+struct object_version *object_version_build(const union object_metadata *draft,
                                             const struct object_row *row);
 
 /* Wraps a metadata file's text, which is read but not changed. Errors: those of
@@ -31,7 +29,7 @@ struct object_version *object_version_build(const struct table_metadata *draft,
 MUST_USE int object_version_parse(struct str document, const struct object_row *row,
                                   struct object_version **out, struct error *err);
 
-/* The same reply with only the snapshots that refs point to (snapshots=refs). */
+/* Of a table: the same reply with only the snapshots that refs point to (snapshots=refs). */
 void object_version_write_refs_only(const struct object_version *version, struct buf *out);
 
 void object_version_ref(struct object_version *version);

@@ -31,7 +31,7 @@ int catalog_report_add(struct catalog *catalog, struct warehouse *warehouse,
         return -1;
     struct arena *arena = arena_new();
     struct object_row row;
-    int result = catalog_table_row(catalog, warehouse, ident, arena, &row, err);
+    int result = catalog_object_row(catalog, warehouse, OBJECT_TABLE, ident, arena, &row, err);
     if (result == 0) {
         struct report_row report = {
             .warehouse_id = warehouse->id,

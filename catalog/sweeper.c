@@ -4,7 +4,7 @@
  *    table; never because of where it lies. Beyond that it must lie inside the table's location.
  * 2. A metadata file whose commit failed goes only when no history row names it. Every row of an
  *    object has its history row, so this covers the rows too, and a file that somebody registered
- *    in the meantime.
+ *    in the meantime. The file of a dropped object goes only when no later object names it.
  * 3. A job leaves the metastore after its files are gone; running it twice does no harm.
  * 4. What cannot be deleted now is tried again later, for ever; what must not be deleted is told in
  *    the log and left alone. */
@@ -27,6 +27,7 @@
 /* How long before its job a file can have been written: longer than any request may take. */
 #define REQUEST_MS_MAX (3600 * 1000ll)
 #define NEVER_DUE INT64_MAX
+#define NO_OBJECT (-1)
 
 enum job_end {
     JOB_DONE,
@@ -37,7 +38,8 @@ enum job_end {
 struct doomed_file {
     struct str location;
     int64_t warehouse_id;
-    bool named; /* by some row of the history: it lives */
+    int64_t object_id; /* of the dropped object that named it; NO_OBJECT: nothing ever did */
+    bool named;        /* by the history of a later object: it lives */
 };
 
 struct sweep {
@@ -45,7 +47,7 @@ struct sweep {
     struct arena *arena; /* of the whole sweep */
     struct job_row *jobs;
     size_t job_count;
-    struct doomed_file *doomed; /* those of the "remove-file" jobs, sorted */
+    struct doomed_file *doomed; /* of the jobs for one file each, sorted */
     size_t doomed_count;
 };
 
@@ -73,6 +75,24 @@ struct job_row sweeper_purge_job(struct catalog *catalog, const struct object_ro
         .warehouse_id = dropped->warehouse_id,
         .created_ms = now_ms,
         .not_before_ms = now_ms,
+    };
+    json_decref(payload);
+    return job;
+}
+
+struct job_row sweeper_dropped_file_job(struct catalog *catalog, const struct object_row *dropped,
+                                        struct arena *arena)
+{
+    int64_t now_ms = clock_now_ms(catalog->options.clock);
+    json_t *payload = json_object();
+    set_text(payload, "metadata-location", dropped->metadata_location);
+    set_text(payload, "object-id", arena_printf(arena, "%lld", (long long)dropped->id));
+    struct job_row job = {
+        .kind = STR("remove-dropped-file"),
+        .payload = catalog_json_text(payload, arena),
+        .warehouse_id = dropped->warehouse_id,
+        .created_ms = now_ms,
+        .not_before_ms = now_ms + SWEEP_GRACE_MS,
     };
     json_decref(payload);
     return job;
@@ -108,7 +128,8 @@ static enum job_end unreadable(const struct job_row *job, const char *why)
     return JOB_DONE;
 }
 
-/* ---- remove-file ----------------------------------------------------------------------------- */
+/* ---- remove-file, remove-dropped-file
+ * ----------------------------------------------------------------------------- */
 
 static int compare_doomed(const void *left, const void *right)
 {
@@ -118,13 +139,18 @@ static int compare_doomed(const void *left, const void *right)
     return str_compare(a->location, b->location);
 }
 
+/* The first of those with that location. */
 static struct doomed_file *find_doomed(struct sweep *sweep, int64_t warehouse_id,
                                        struct str location)
 {
     struct doomed_file key = {.location = location, .warehouse_id = warehouse_id};
     if (location.len == 0)
         return NULL;
-    return bsearch(&key, sweep->doomed, sweep->doomed_count, sizeof(key), compare_doomed);
+    struct doomed_file *file =
+        bsearch(&key, sweep->doomed, sweep->doomed_count, sizeof(key), compare_doomed);
+    while (file != NULL && file > sweep->doomed && compare_doomed(file - 1, file) == 0)
+        file--;
+    return file;
 }
 
 /* A row may spell a location as a client did: compared are canonical forms. STR_NONE: is none. */
@@ -137,12 +163,17 @@ static struct str canonical(struct str location, struct arena *arena)
     return parsed.text;
 }
 
-static void mark(struct sweep *sweep, int64_t warehouse_id, struct str location,
+/* Ids of objects only ever grow: a file that a dropped object named lives when a later one does. */
+static void mark(struct sweep *sweep, const struct history_row *row, struct str location,
                  struct arena *arena)
 {
-    struct doomed_file *file = find_doomed(sweep, warehouse_id, canonical(location, arena));
-    if (file != NULL)
-        file->named = true;
+    struct doomed_file *end = sweep->doomed + sweep->doomed_count;
+    struct doomed_file *first = find_doomed(sweep, row->warehouse_id, canonical(location, arena));
+    for (struct doomed_file *file = first; file != NULL && file < end; file++) {
+        if (compare_doomed(file, first) != 0)
+            break;
+        file->named = file->named || row->object_id > file->object_id;
+    }
 }
 
 /* Reads a warehouse's history back to since_ms and marks the files it names. It ends with a page of
@@ -163,14 +194,34 @@ static int mark_named(struct sweep *sweep, int64_t warehouse_id, int64_t since_m
                                         HISTORY_PAGE, page, &rows, &count, err);
         more = false;
         for (size_t i = 0; result == 0 && i < count; i++) {
-            mark(sweep, warehouse_id, rows[i].metadata_location, page);
-            mark(sweep, warehouse_id, rows[i].parent_location, page);
+            mark(sweep, &rows[i], rows[i].metadata_location, page);
+            mark(sweep, &rows[i], rows[i].parent_location, page);
             more = more || rows[i].time_ms >= since_ms;
             before = rows[i].sequence;
         }
     }
     arena_free(page);
     return result;
+}
+
+/* The file of a job for one file; false: it is another kind of job. */
+static bool doomed_of(struct sweep *sweep, const struct job_row *job, struct doomed_file *out)
+{
+    bool was_named = str_equal(job->kind, STR("remove-dropped-file"));
+    if (!was_named && !str_equal(job->kind, STR("remove-file")))
+        return false;
+    *out = (struct doomed_file){.warehouse_id = job->warehouse_id, .object_id = NO_OBJECT};
+    struct str location = job->payload;
+    if (was_named) {
+        long long object_id;
+        location = STR_NONE;
+        if (str_to_int64(payload_text(job, "object-id", sweep->arena), &object_id)) {
+            out->object_id = object_id;
+            location = payload_text(job, "metadata-location", sweep->arena);
+        }
+    }
+    out->location = canonical(location, sweep->arena);
+    return true;
 }
 
 /* Fills sweep->doomed; one pass over the history of each warehouse concerned. */
@@ -180,12 +231,9 @@ static int find_named(struct sweep *sweep, struct error *err)
     sweep->doomed = ARENA_ARRAY(sweep->arena, struct doomed_file, sweep->job_count);
     for (size_t i = 0; i < sweep->job_count; i++) {
         const struct job_row *job = &sweep->jobs[i];
-        if (!str_equal(job->kind, STR("remove-file")))
+        if (!doomed_of(sweep, job, &sweep->doomed[sweep->doomed_count]))
             continue;
-        sweep->doomed[sweep->doomed_count++] = (struct doomed_file){
-            .location = canonical(job->payload, sweep->arena),
-            .warehouse_id = job->warehouse_id,
-        };
+        sweep->doomed_count++;
         if (job->created_ms < since_ms)
             since_ms = job->created_ms;
     }
@@ -218,19 +266,25 @@ static bool remove_one(struct warehouse *warehouse, struct str location)
 static enum job_end run_remove_file(struct sweep *sweep, const struct job_row *job,
                                     struct job_row *next)
 {
-    struct str location = canonical(job->payload, sweep->arena);
+    struct doomed_file own;
     struct warehouse *warehouse = warehouse_of(sweep->catalog, job);
-    const struct doomed_file *file = find_doomed(sweep, job->warehouse_id, location);
+    bool is_for_one_file = doomed_of(sweep, job, &own);
+    const struct doomed_file *file = find_doomed(sweep, job->warehouse_id, own.location);
+    assert(is_for_one_file);
+    (void)is_for_one_file;
     (void)next;
+    while (file != NULL && file->object_id != own.object_id)
+        file++; /* it is among those with the same location */
     if (file == NULL)
         return unreadable(job, "no location");
     if (warehouse == NULL)
         return unreadable(job, "no such warehouse");
     if (file->named) {
-        log_warn("sweeper: kept a file that the history names: location=%.*s", STR_ARG(location));
+        log_warn("sweeper: kept a file that the history names: location=%.*s",
+                 STR_ARG(own.location));
         return JOB_DONE;
     }
-    return remove_one(warehouse, location) ? JOB_DONE : JOB_LATER;
+    return remove_one(warehouse, own.location) ? JOB_DONE : JOB_LATER;
 }
 
 /* ---- purge-table ----------------------------------------------------------------------------- */
@@ -301,7 +355,7 @@ static enum job_end purge_with_metadata(struct sweep *sweep, const struct job_ro
     if (catalog_table_load_at(sweep->catalog, purge->warehouse, purge->metadata_location, &version,
                               &err) != 0)
         return err.kind == ERR_UNAVAILABLE ? JOB_LATER : unreadable(job, err.message);
-    purge_files(purge, &version->metadata);
+    purge_files(purge, &version->metadata.table);
     object_version_unref(version);
     if (purge->failed > 0)
         return JOB_LATER;
@@ -347,6 +401,7 @@ static const struct job_kind {
     enum job_end (*run)(struct sweep *sweep, const struct job_row *job, struct job_row *next);
 } JOB_KINDS[] = {
     {"remove-file", run_remove_file},
+    {"remove-dropped-file", run_remove_file},
     {"purge-table", run_purge_table},
 };
 

@@ -7,18 +7,24 @@
  * statistics, partition statistics, nothing else. What only manifests know stays until they are
  * read; then the job also ends with lists and the current metadata file. Until then the current
  * metadata file is kept, so that the rest can be found, and the job waits in kind
- * "purge-manifests". */
+ * "purge-manifests". "remove-dropped-file" — the metadata file of a dropped view: removed after the
+ * same grace, unless somebody has registered it again. */
 #ifndef CATALOG_SWEEPER_H
 #define CATALOG_SWEEPER_H
 
 #include "catalog/warehouse.h"
 
-#define SWEEP_GRACE_MS (24 * 3600 * 1000ll) /* before a failed commit's file may go */
+#define SWEEP_GRACE_MS \
+    (24 * 3600 * 1000ll) /* before a failed commit's, a dropped view's file goes */
 
 /* The job that purges a dropped table; its texts are in `arena`. It belongs into the change set of
  * the drop. */
 struct job_row sweeper_purge_job(struct catalog *catalog, const struct object_row *dropped,
                                  struct arena *arena);
+
+/* The job that removes the metadata file of a dropped view; as above. */
+struct job_row sweeper_dropped_file_job(struct catalog *catalog, const struct object_row *dropped,
+                                        struct arena *arena);
 
 /* Runs the jobs that are due, at most `limit`; *done counts finished ones. Called by the janitor
  * and by tests. */

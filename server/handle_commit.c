@@ -1,6 +1,6 @@
-/* Commits and transactions (contract/rest.md 3.5, 10): the body is taken apart here, on whatever
- * thread the pipeline chose for its size, and the rest is the commit core's. Once handed over, a
- * commit runs to its end whether or not anybody still waits for the answer. */
+/* Commits and transactions (contract/rest.md 3.5, 3.7, 10): the body is taken apart here, on
+ * whatever thread the pipeline chose for its size, and the rest is the commit core's. Once handed
+ * over, a commit runs to its end whether or not anybody still waits for the answer. */
 #include "server/handlers.h"
 #include "server/request.h"
 
@@ -21,19 +21,19 @@ static void commit_done(struct commit_request *commit)
     if (commit->is_transaction)
         response_no_content(&req->response);
     else
-        response_table(&req->response, commit->version, req->arena);
+        response_object(&req->response, commit->version, req->arena);
     request_complete(req, HANDLER_DONE);
 }
 
 /* The request may be answered and gone when this returns. */
-static int submit(struct request *req, struct object_change *tables, size_t count,
+static int submit(struct request *req, struct object_change *changes, size_t count,
                   bool is_transaction)
 {
     struct commit_request *commit = ARENA_NEW(req->arena, struct commit_request);
     commit->warehouse = req->warehouse;
     commit->caller = &req->caller;
-    commit->tables = tables;
-    commit->table_count = count;
+    commit->changes = changes;
+    commit->change_count = count;
     commit->is_transaction = is_transaction;
     commit->arena = req->arena;
     commit->done = commit_done;
@@ -43,16 +43,27 @@ static int submit(struct request *req, struct object_change *tables, size_t coun
     return HANDLER_PENDING;
 }
 
-int handle_commit(struct request *req, struct response *res, struct error *err)
+static int commit_one(struct request *req, enum object_kind kind, struct error *err)
 {
-    (void)res;
     struct str body;
     struct object_change *change = ARENA_NEW(req->arena, struct object_change);
     change->ident = req->ident; /* the path decides; an identifier in the body is not looked at */
     if (request_json_text(req, &body, err) != 0 ||
-        table_commit_parse(body, req->arena, &change->commit, err) != 0)
+        object_change_parse(kind, body, req->arena, change, err) != 0)
         return HANDLER_ERROR;
     return submit(req, change, 1, false);
+}
+
+int handle_commit(struct request *req, struct response *res, struct error *err)
+{
+    (void)res;
+    return commit_one(req, OBJECT_TABLE, err);
+}
+
+int handle_view_commit(struct request *req, struct response *res, struct error *err)
+{
+    (void)res;
+    return commit_one(req, OBJECT_VIEW, err);
 }
 
 static int parse_table_change(struct request *req, struct str text, struct object_change *out,
@@ -67,7 +78,7 @@ static int parse_table_change(struct request *req, struct str text, struct objec
     if (request_json_part(req, ident_text, &ident, err) != 0 ||
         identifier_parse(ident, req->arena, &out->ident, err) != 0)
         return -1;
-    return table_commit_parse(text, req->arena, &out->commit, err);
+    return object_change_parse(OBJECT_TABLE, text, req->arena, out, err);
 }
 
 static bool identifiers_equal(const struct identifier *a, const struct identifier *b)

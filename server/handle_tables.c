@@ -65,7 +65,7 @@ int handle_table_create(struct request *req, struct response *res, struct error 
     if (catalog_table_create(req->service->catalog, req->warehouse, &req->caller, &ident, &create,
                              &version, err) != 0)
         return HANDLER_ERROR;
-    response_table(res, version, req->arena);
+    response_object(res, version, req->arena);
     return HANDLER_DONE;
 }
 
@@ -85,7 +85,7 @@ int handle_table_register(struct request *req, struct response *res, struct erro
     if (catalog_table_register(req->service->catalog, req->warehouse, &req->caller, &ident,
                                location, overwrite, &version, err) != 0)
         return HANDLER_ERROR;
-    response_table(res, version, req->arena);
+    response_object(res, version, req->arena);
     return HANDLER_DONE;
 }
 
@@ -127,7 +127,7 @@ int handle_table_load(struct request *req, struct response *res, struct error *e
         response_not_modified(res, etag, req->arena);
         object_version_unref(version);
     } else if (!refs_only) {
-        response_table(res, version, req->arena);
+        response_object(res, version, req->arena);
     } else if (!req->on_worker && version->document.len > INLINE_DOCUMENT_BYTES_MAX) {
         object_version_unref(version);
         return HANDLER_BLOCKS;
@@ -165,7 +165,7 @@ int handle_table_unregister(struct request *req, struct response *res, struct er
     if (catalog_table_unregister(req->service->catalog, req->warehouse, &req->caller, &req->ident,
                                  &version, err) != 0)
         return HANDLER_ERROR;
-    response_table(res, version, req->arena);
+    response_object(res, version, req->arena);
     return HANDLER_DONE;
 }
 

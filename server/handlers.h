@@ -24,6 +24,7 @@ handler_fn handle_table_unregister;
 handler_fn handle_table_rename;
 
 handler_fn handle_commit; /* handle_commit.c */
+handler_fn handle_view_commit;
 handler_fn handle_transaction;
 
 handler_fn handle_report; /* handle_reports.c */

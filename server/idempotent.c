@@ -108,7 +108,7 @@ static enum idempotent_step replay(struct request *req, const struct idempotency
         if (catalog_table_load_at(req->service->catalog, req->warehouse, record->metadata_location,
                                   &version, &req->err) != 0)
             return IDEMPOTENT_REFUSED;
-        response_table(&req->response, version, req->arena);
+        response_object(&req->response, version, req->arena);
     }
     metric_add(METRIC_IDEMPOTENT_REPLAYS, 1);
     return record->kind.len > 0 ? IDEMPOTENT_REFUSED : IDEMPOTENT_REPLAYED;

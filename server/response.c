@@ -1,4 +1,4 @@
-/* Replies: JSON with its type, tables with their tags, and the error body. */
+/* Replies: JSON with its type, objects with their tags, and the error body. */
 #include "server/response.h"
 
 #include "base/raw_json.h"
@@ -56,10 +56,10 @@ static void add_etag(struct response *res, const char *etag, struct arena *arena
         response_header(res, "ETag", arena_cstr(arena, str_cstr(etag)));
 }
 
-void response_table(struct response *res, struct object_version *version, struct arena *arena)
+void response_object(struct response *res, struct object_version *version, struct arena *arena)
 {
     response_json(res, version->reply);
-    if (version->row.metadata_location.len > 0)
+    if (version->row.kind == OBJECT_TABLE && version->row.metadata_location.len > 0)
         add_etag(res, version->etag[0], arena);
     res->reply.release = object_version_unref;
     res->reply.release_arg = version;
@@ -73,7 +73,7 @@ void response_table_refs_only(struct response *res, struct object_version *versi
     buf_add(&body, STR("{\"metadata-location\":"));
     raw_json_write_string(&body, version->row.metadata_location);
     buf_add(&body, STR(",\"metadata\":"));
-    table_metadata_write_refs_only(&version->metadata, &body);
+    table_metadata_write_refs_only(&version->metadata.table, &body);
     buf_add(&body, STR(",\"config\":{}}"));
     response_json_buf(res, &body, arena);
     add_etag(res, version->etag[1], arena);

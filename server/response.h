@@ -23,9 +23,9 @@ void response_json_buf(struct response *res, struct buf *text, struct arena *are
 /* The same from a value, compact; takes the reference. */
 void response_json_value(struct response *res, json_t *value, struct arena *arena);
 
-/* 200 with the table's own rendering, uncopied; takes the reference to `version`. The tag is that
- * of a full load; a staged table has none. */
-void response_table(struct response *res, struct object_version *version, struct arena *arena);
+/* 200 with the object's own rendering, uncopied; takes the reference to `version`. A table's tag is
+ * that of a full load; a staged table has none, and neither has a view. */
+void response_object(struct response *res, struct object_version *version, struct arena *arena);
 /* The same with the snapshots that some ref points to. */
 void response_table_refs_only(struct response *res, struct object_version *version,
                               struct arena *arena);

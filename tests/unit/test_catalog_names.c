@@ -189,8 +189,8 @@ static int commit_property(struct committer *c, struct arena *arena)
     struct object_change change = {.ident = id_of(arena, c->name)};
     struct commit_request request = {.warehouse = c->f->warehouse,
                                      .caller = &c->f->caller,
-                                     .tables = &change,
-                                     .table_count = 1,
+                                     .changes = &change,
+                                     .change_count = 1,
                                      .arena = arena,
                                      .done = commit_done,
                                      .arg = &wait};
@@ -198,7 +198,7 @@ static int commit_property(struct committer *c, struct arena *arena)
                                    "{\"updates\":[{\"action\":\"set-properties\",\"updates\":"
                                    "{\"p%d\":\"%d\"}}]}",
                                    c->number, atomic_load(&c->applied));
-    if (table_commit_parse(body, arena, &change.commit, &c->last_err) != 0)
+    if (object_change_parse(OBJECT_TABLE, body, arena, &change, &c->last_err) != 0)
         return -1;
     catalog_commit(c->f->catalog, &request);
     pthread_mutex_lock(&wait.lock);

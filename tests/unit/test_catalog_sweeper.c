@@ -220,7 +220,7 @@ static void test_unregister(void **state)
     assert_ok(f, catalog_table_unregister(f->catalog, f->warehouse, &caller, id(f, "a.t"), &version,
                                           &f->err));
     assert_true(str_equal(version->row.metadata_location, files.current));
-    assert_true(str_equal(version->metadata.location, files.location));
+    assert_true(str_equal(version->metadata.table.location, files.location));
     object_version_unref(version);
     assert_int_equal(sweep(f), 0);
     assert_nothing_removed(f, &files);

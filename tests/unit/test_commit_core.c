@@ -116,13 +116,15 @@ static bool same_digest(const struct sha256 *a, const struct sha256 *b)
 
 /* ---- ports ----------------------------------------------------------------------------------- */
 
-static int sim_load_base(void *arg, struct warehouse *warehouse, const struct identifier *ident,
-                         bool fresh, struct commit_base *out, struct error *err)
+static int sim_load_base(void *arg, struct warehouse *warehouse, enum object_kind kind,
+                         const struct identifier *ident, bool fresh, struct commit_base *out,
+                         struct error *err)
 {
     struct sim *sim = arg;
     struct sim_table *table = &sim->tables[table_of_name(ident->name)];
 
     (void)warehouse;
+    (void)kind;
     (void)fresh;
     if (sim->faults && chance(sim, 2)) {
         return error_set(err, ERR_UNAVAILABLE, "no disk");
@@ -376,7 +378,7 @@ static struct str request_body(struct sim *sim, struct sim_request *r, size_t ta
     if (version == NULL && chance(sim, 80)) {
         return body_create(sim, table);
     }
-    int64_t parent = version == NULL ? SNAPSHOT_NONE : version->metadata.current_snapshot_id;
+    int64_t parent = version == NULL ? SNAPSHOT_NONE : version->metadata.table.current_snapshot_id;
     return body_append(sim, r->snapshot_id, parent, chance(sim, 40));
 }
 
@@ -390,20 +392,20 @@ static void fill_request(struct sim *sim, struct sim_request *r)
     r->caller.principal = STR("p");
     r->caller.operation = "updateTable";
     r->snapshot_id = 1000 + (int64_t)sim->request_count;
-    r->request.table_count = 1 + chance(sim, 20);
-    r->request.is_transaction = r->request.table_count > 1;
+    r->request.change_count = 1 + chance(sim, 20);
+    r->request.is_transaction = r->request.change_count > 1;
     r->tables[0] = roll(sim) % TABLES;
     r->tables[1] = (r->tables[0] + 1) % TABLES;
-    for (size_t i = 0; i < r->request.table_count; i++) {
+    for (size_t i = 0; i < r->request.change_count; i++) {
         struct error err = {0};
         bodies[i] = request_body(sim, r, r->tables[i]);
         r->changes[i].ident.ns = (struct namespace_ident){1, levels};
         r->changes[i].ident.name = str_cstr(names[r->tables[i]]);
-        if (table_commit_parse(bodies[i], sim->arena, &r->changes[i].commit, &err) != 0) {
+        if (object_change_parse(OBJECT_TABLE, bodies[i], sim->arena, &r->changes[i], &err) != 0) {
             fail_msg("%s", err.message);
         }
     }
-    r->caller.request_digest = sha256_of_parts(bodies, r->request.table_count);
+    r->caller.request_digest = sha256_of_parts(bodies, r->request.change_count);
 }
 
 static void send_request(struct sim *sim)
@@ -423,7 +425,7 @@ static void send_request(struct sim *sim)
     }
     r->request.warehouse = &sim->warehouse;
     r->request.caller = &r->caller;
-    r->request.tables = r->changes;
+    r->request.changes = r->changes;
     r->request.arena = sim->arena;
     r->request.done = answered;
     r->request.arg = r;
@@ -438,7 +440,7 @@ static void check_history(struct sim *sim, const struct sim_request *r, bool *al
 {
     *all = true;
     *any = *unknown = false;
-    for (size_t i = 0; i < r->request.table_count; i++) {
+    for (size_t i = 0; i < r->request.change_count; i++) {
         struct sim_table *table = &sim->tables[r->tables[i]];
         bool here = false;
         int64_t seen_in = 0;
@@ -476,7 +478,7 @@ static void check_request(struct sim *sim, const struct sim_request *r)
     assert_true(r->answered);
     check_history(sim, r, &all, &any, &unknown);
     assert_true(all == any); /* a transaction is whole */
-    if (!sim->faults && r->changes[0].commit.adds_snapshot &&
+    if (!sim->faults && r->changes[0].is_repeatable &&
         has_successful_sibling(r, sim->requests, r)) {
         assert_int_equal(r->request.result, 0); /* the echo of a success is a success */
     }
@@ -489,9 +491,8 @@ static void check_request(struct sim *sim, const struct sim_request *r)
         assert_true(!any || unknown ||
                     has_successful_sibling(r, sim->requests, sim->requests + sim->request_count));
     }
-    if (r->request.result == 0 && r->request.version != NULL &&
-        r->changes[0].commit.adds_snapshot) {
-        const struct table_metadata *m = &r->request.version->metadata;
+    if (r->request.result == 0 && r->request.version != NULL && r->changes[0].is_repeatable) {
+        const struct table_metadata *m = &r->request.version->metadata.table;
         assert_non_null(metadata_list_find(&m->snapshots, r->snapshot_id));
     }
 }

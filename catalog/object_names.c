@@ -1,46 +1,47 @@
-/* Tables as names: list, exists, drop, unregister, rename (rest.md 3.2, 3.6, 3.8).
+/* Objects as names: list, exists, drop, unregister, rename (rest.md 3.2, 3.6–3.8).
  *
  * 1. What is dropped is exactly the row that was read: id, version and metadata location are
  *    expected, and another's change in between means to read again. So a drop and a commit happen
  *    in one order or the other, and a purge knows the final metadata.
- * 2. No file is touched: a purge is a job written in the transaction of the drop.
+ * 2. No file is touched: a purge is a job written in the transaction of the drop, and so is the
+ *    removal of a dropped view's file.
  * 3. The order of checks and the texts are the contract's; clients compare them. */
-#include "catalog/tables.h"
+#include "catalog/mutation.h"
+#include "catalog/objects_private.h"
+#include "catalog/sweeper.h"
 
 #include <assert.h>
 
-#include "catalog/mutation.h"
-#include "catalog/sweeper.h"
-
-int catalog_table_list(struct catalog *catalog, struct warehouse *warehouse,
-                       const struct namespace_ident *ns, const struct page_request *page,
-                       struct arena *arena, struct name_list *out, struct error *err)
+int object_list(struct catalog *catalog, struct warehouse *warehouse, enum object_kind kind,
+                const struct namespace_ident *ns, const struct page_request *page,
+                struct arena *arena, struct name_list *out, struct error *err)
 {
     if (catalog_namespace_must_exist(catalog, warehouse, ns, err) != 0)
         return -1;
     struct object_name in = {
         .warehouse_id = warehouse->id,
         .namespace_key = namespace_key(ns, arena),
-        .kind = OBJECT_TABLE,
+        .kind = kind,
     };
     return metastore_object_list(catalog->options.metastore, &in, page, arena, out, err);
 }
 
-int catalog_table_exists(struct catalog *catalog, struct warehouse *warehouse,
-                         const struct identifier *ident, struct error *err)
+int object_exists(struct catalog *catalog, struct warehouse *warehouse, enum object_kind kind,
+                  const struct identifier *ident, struct error *err)
 {
     struct arena *arena = arena_new();
     struct object_row row;
-    int result = catalog_table_row(catalog, warehouse, ident, arena, &row, err);
+    int result = catalog_object_row(catalog, warehouse, kind, ident, arena, &row, err);
     arena_free(arena);
     return result;
 }
 
-/* One use case on a table's name, which may take several tries. */
+/* One use case on an object's name, which may take several tries. */
 struct name_change {
     struct catalog *catalog;
     struct warehouse *warehouse;
     const struct caller *caller;
+    const struct object_format *format;
     const struct identifier *ident;
     const struct identifier *to;  /* rename */
     bool purge;                   /* drop */
@@ -49,12 +50,6 @@ struct name_change {
     struct error *err;
     bool again; /* another change came between read and write */
 };
-
-static int no_such_table(const struct name_change *use)
-{
-    return error_set(use->err, ERR_NO_SUCH_TABLE, "Table does not exist: %.*s",
-                     STR_ARG(identifier_display(use->ident, use->arena)));
-}
 
 static int repeat(int (*once)(struct name_change *use), struct name_change *use)
 {
@@ -68,8 +63,8 @@ static int repeat(int (*once)(struct name_change *use), struct name_change *use)
         result = once(use);
     }
     if (use->again)
-        result = error_set(use->err, ERR_UNAVAILABLE, "Table is changing too fast, try again: %.*s",
-                           STR_ARG(identifier_display(use->ident, use->arena)));
+        result = error_set(use->err, ERR_UNAVAILABLE, "%s is changing too fast, try again: %.*s",
+                           use->format->name, STR_ARG(identifier_display(use->ident, use->arena)));
     arena_free(use->arena);
     return result;
 }
@@ -78,13 +73,13 @@ static int repeat(int (*once)(struct name_change *use), struct name_change *use)
 static struct change change_of_row(enum change_kind kind, const struct name_change *use,
                                    const struct object_row *row)
 {
-    assert(row->kind == OBJECT_TABLE);
+    assert(row->kind == use->format->kind);
     return (struct change){
         .kind = kind,
         .warehouse_id = use->warehouse->id,
         .namespace_key = namespace_key(&use->ident->ns, use->arena),
         .name = use->ident->name,
-        .object_kind = OBJECT_TABLE,
+        .object_kind = use->format->kind,
         .uuid = row->uuid,
         .expect_id = row->id,
         .expect_version = row->version,
@@ -100,7 +95,7 @@ static int finish(struct name_change *use, const struct mutation *mutation,
     case CHANGE_APPLIED:
         return 0;
     case CHANGE_MISSING:
-        return no_such_table(use);
+        return object_missing(use->format, use->ident, use->err);
     case CHANGE_CONFLICT:
         use->again = true;
         return -1;
@@ -111,11 +106,28 @@ static int finish(struct name_change *use, const struct mutation *mutation,
 
 /* ---- drop ------------------------------------------------------------------------------------ */
 
+/* The metadata file of a dropped view goes with it, unless the view says that files stay. When it
+ * cannot be read, nobody knows what it says. */
+static bool file_goes(const struct name_change *use, const struct object_row *row)
+{
+    struct error ignored;
+    struct object_version *version;
+    struct object_key key = object_key_of(use->warehouse, use->ident, use->arena);
+    uint64_t epoch = object_cache_epoch(use->catalog->cache, &key);
+    if (row->kind != OBJECT_VIEW ||
+        object_from_row(use->catalog, use->warehouse, &key, row, epoch, &version, &ignored) != 0)
+        return false;
+    struct metadata_head head = use->format->head(&version->metadata);
+    bool goes = metadata_property_true(&head, "gc.enabled", true);
+    object_version_unref(version);
+    return goes;
+}
+
 static int drop_once(struct name_change *use)
 {
     struct object_row row;
-    if (catalog_table_row(use->catalog, use->warehouse, use->ident, use->arena, &row, use->err) !=
-        0)
+    if (catalog_object_row(use->catalog, use->warehouse, use->format->kind, use->ident, use->arena,
+                           &row, use->err) != 0)
         return -1;
     struct mutation mutation = {.change = change_of_row(CHANGE_OBJECT_DROP, use, &row)};
     struct job_row job;
@@ -123,17 +135,21 @@ static int drop_once(struct name_change *use)
         job = sweeper_purge_job(use->catalog, &row, use->arena);
         mutation.job = &job;
         mutation.detail = STR("{\"purge\":true}");
+    } else if (file_goes(use, &row)) {
+        job = sweeper_dropped_file_job(use->catalog, &row, use->arena);
+        mutation.job = &job;
     }
     return finish(use, &mutation, mutation_apply(use->catalog, use->caller, &mutation, use->arena));
 }
 
-int catalog_table_drop(struct catalog *catalog, struct warehouse *warehouse,
-                       const struct caller *caller, const struct identifier *ident, bool purge,
-                       struct error *err)
+int object_drop(struct catalog *catalog, struct warehouse *warehouse, const struct caller *caller,
+                enum object_kind kind, const struct identifier *ident, bool purge,
+                struct error *err)
 {
     struct name_change use = {.catalog = catalog,
                               .warehouse = warehouse,
                               .caller = caller,
+                              .format = object_format(kind),
                               .ident = ident,
                               .purge = purge,
                               .err = err};
@@ -145,7 +161,8 @@ int catalog_table_drop(struct catalog *catalog, struct warehouse *warehouse,
 static int unregister_once(struct name_change *use)
 {
     struct object_version *version;
-    if (catalog_table_load(use->catalog, use->warehouse, use->ident, &version, use->err) != 0)
+    if (object_load(use->catalog, use->warehouse, use->format->kind, use->ident, &version,
+                    use->err) != 0)
         return -1;
     struct mutation mutation = {
         .change = change_of_row(CHANGE_OBJECT_DROP, use, &version->row),
@@ -160,12 +177,17 @@ static int unregister_once(struct name_change *use)
     return result;
 }
 
-int catalog_table_unregister(struct catalog *catalog, struct warehouse *warehouse,
-                             const struct caller *caller, const struct identifier *ident,
-                             struct object_version **out, struct error *err)
+int object_unregister(struct catalog *catalog, struct warehouse *warehouse,
+                      const struct caller *caller, enum object_kind kind,
+                      const struct identifier *ident, struct object_version **out,
+                      struct error *err)
 {
-    struct name_change use = {
-        .catalog = catalog, .warehouse = warehouse, .caller = caller, .ident = ident, .err = err};
+    struct name_change use = {.catalog = catalog,
+                              .warehouse = warehouse,
+                              .caller = caller,
+                              .format = object_format(kind),
+                              .ident = ident,
+                              .err = err};
     int result = repeat(unregister_once, &use);
     *out = use.final;
     assert((result == 0) == (*out != NULL));
@@ -190,18 +212,18 @@ static struct str rename_detail(const struct identifier *to, struct arena *arena
     return text;
 }
 
-static int destination_taken(const struct name_change *use, const char *by)
+static int destination_taken(const struct name_change *use, enum object_kind by)
 {
     return error_set(use->err, ERR_ALREADY_EXISTS, "Cannot rename %.*s to %.*s. %s already exists",
                      STR_ARG(identifier_display(use->ident, use->arena)),
-                     STR_ARG(identifier_display(use->to, use->arena)), by);
+                     STR_ARG(identifier_display(use->to, use->arena)), object_format(by)->name);
 }
 
 static int rename_once(struct name_change *use)
 {
     struct object_row row;
-    if (catalog_table_row(use->catalog, use->warehouse, use->ident, use->arena, &row, use->err) !=
-        0)
+    if (catalog_object_row(use->catalog, use->warehouse, use->format->kind, use->ident, use->arena,
+                           &row, use->err) != 0)
         return -1;
     struct mutation mutation = {
         .change = change_of_row(CHANGE_OBJECT_RENAME, use, &row),
@@ -225,21 +247,22 @@ static int rename_once(struct name_change *use)
         return error_set(use->err, ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s",
                          STR_ARG(namespace_display(&use->to->ns, use->arena)));
     case CHANGE_EXISTS:
-        return destination_taken(use, "Table");
+        return destination_taken(use, use->format->kind);
     case CHANGE_EXISTS_OTHER_KIND:
-        return destination_taken(use, "View");
+        return destination_taken(use, object_other_kind(use->format->kind));
     default:
         return finish(use, &mutation, outcome);
     }
 }
 
-int catalog_table_rename(struct catalog *catalog, struct warehouse *warehouse,
-                         const struct caller *caller, const struct identifier *from,
-                         const struct identifier *to, struct error *err)
+int object_rename(struct catalog *catalog, struct warehouse *warehouse, const struct caller *caller,
+                  enum object_kind kind, const struct identifier *from, const struct identifier *to,
+                  struct error *err)
 {
     struct name_change use = {.catalog = catalog,
                               .warehouse = warehouse,
                               .caller = caller,
+                              .format = object_format(kind),
                               .ident = from,
                               .to = to,
                               .err = err};
