@@ -70,7 +70,7 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit programs test soak-kill bench bench-programs asan ubsan tsan lint format install prepare \
+.PHONY: all help run unit programs test test-engines soak-kill bench bench-programs asan ubsan tsan lint format install prepare \
         prepare-test clean
 .SECONDARY:
 
@@ -119,6 +119,10 @@ programs: all $(TEST_BINS)
 test: ## build and run all tests (T='--suite http --only tables' selects; see tests/run.py)
 	$(Q)tools/prepare test
 	$(Q)tests/run.py $(T)
+
+test-engines: ## run real engines against it (T='--suite rck' selects)
+	$(Q)tools/prepare engines
+	$(Q)tests/run.py $(or $(T),--suite rck)
 
 soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
 	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all

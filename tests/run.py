@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,pyiceberg,kill,lint,asan,ubsan,tsan] [--quick]
+    tests/run.py [--suite unit,http,pyiceberg,rck,kill,lint,asan,ubsan,tsan] [--quick]
                  [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
-Suites: unit, the C tests; http, the program seen from outside; pyiceberg, a real client; kill, the
-kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on
+Suites: unit, the C tests; http, the program seen from outside; pyiceberg, a real client; rck,
+the Java compatibility kit; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on
 those builds. Without --suite: unit, http, pyiceberg, kill, lint; with --quick: unit, http, lint.
 Prints a line per group, the output of what failed, and at last `N passed, N failed`."""
 import argparse
@@ -22,23 +22,25 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
-SUITES = ("unit", "http", "pyiceberg", "kill", "lint") + SANITIZERS
+ENGINES = ("rck",)
+SUITES = ("unit", "http", "pyiceberg", "kill", "lint") + ENGINES + SANITIZERS
 DEFAULT = ("unit", "http", "pyiceberg", "kill", "lint")
 QUICK = ("unit", "http", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
-COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, \d+ skipped)?$", re.M)
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test\(s\)", re.M)
 # Modules whose classes run side by side, because together they would be the last to end
 SPLIT = ("test_bad_input",)
 
 
 class Job:
-    """One process and how to count what it says."""
+    """One process and how to count what it says. Jobs of one chain run one after the other."""
 
-    def __init__(self, suite, name, command, env=None, weight=1, kind="counts"):
+    def __init__(self, suite, name, command, env=None, weight=1, kind="counts", chain=None):
         self.suite, self.name, self.command = suite, name, command
         self.env, self.weight, self.kind = env or {}, weight, kind
+        self.chain = chain or id(self)
         self.passed = self.failed = 0
         self.output = ""
 
@@ -106,6 +108,13 @@ def client_environment(name):
     return Path(done.stdout.decode().strip()) / "bin" / "python"
 
 
+def engine_job(suite):
+    if suite == "rck":
+        return Job(suite, suite, [sys.executable, str(ROOT / "tests" / "engines" / "rck.py")],
+                   weight=240, chain="java")
+    raise AssertionError(suite)
+
+
 def jobs_of(suite, arguments):
     if suite == "unit":
         return unit_jobs(suite, "release")
@@ -115,6 +124,8 @@ def jobs_of(suite, arguments):
         python = client_environment("pyiceberg")
         return [Job(suite, "pyiceberg", python_tests("tests.clients.pyiceberg.test_pyiceberg",
                                                      python=str(python)), weight=90)]
+    if suite in ENGINES:
+        return [engine_job(suite)]
     if suite == "kill":
         command = [sys.executable, str(ROOT / "tests" / "soak" / "kill_loop.py"),
                    "--cycles", str(arguments.kill_cycles)]
@@ -130,7 +141,7 @@ def jobs_of(suite, arguments):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg"):
+        if suite in ("unit", "http", "pyiceberg") + ENGINES:
             variants.append("release")
         if suite in ("http", "kill"):
             variants.append("failpoint")
@@ -152,6 +163,9 @@ def build(variant, with_tests):
 def run_jobs(jobs, width):
     """Heaviest first; prints each as it ends."""
     lock = threading.Lock()
+    chains = {}
+    for job in jobs:
+        chains.setdefault(job.chain, []).append(job)
 
     def run(job):
         job.run()
@@ -162,8 +176,13 @@ def run_jobs(jobs, width):
                 print("\n".join("    " + line for line in
                                 job.output[-SHOWN_BYTES:].splitlines()), flush=True)
 
+    def run_chain(chain):
+        for job in chain:
+            run(job)
+
     with concurrent.futures.ThreadPoolExecutor(width) as pool:
-        list(pool.map(run, sorted(jobs, key=lambda job: -job.weight)))
+        list(pool.map(run_chain, sorted(chains.values(),
+                                        key=lambda chain: -sum(job.weight for job in chain))))
 
 
 def main():
@@ -183,7 +202,7 @@ def main():
     passed = failed = 0
     broken = set()
     for variant in variants_of(suites):
-        if not build(variant, variant != "failpoint"):
+        if not build(variant, variant in SANITIZERS or "unit" in suites):
             print(f"build     VARIANT={variant}: 0 passed, 1 failed")
             broken.add(variant)
             failed += 1
