@@ -32,8 +32,8 @@ enum change_kind {
     CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location;
                                   * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND, LOCATION_TAKEN */
     CHANGE_OBJECT_UPDATE,        /* expect_id, expect_version and expect_metadata_location must all
-                                  * hold (CONFLICT); new metadata_location, uuid, location;
-                                  * MISSING, LOCATION_TAKEN */
+                                  * hold (CONFLICT); new metadata_location, uuid, location (an
+                                  * absent uuid or location stays); MISSING, LOCATION_TAKEN */
     CHANGE_OBJECT_DROP,          /* expect_* as above; MISSING, CONFLICT */
     CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; MISSING, CONFLICT,
                                   * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND */
@@ -49,7 +49,8 @@ enum change_outcome {
     CHANGE_NAMESPACE_MISSING,
     CHANGE_NOT_EMPTY,
     CHANGE_LOCATION_TAKEN, /* lies in, above or at another object's location */
-    CHANGE_KEY_USED,       /* the idempotency key has a live record */
+    CHANGE_KEY_USED,       /* the idempotency key has a record that lives beyond the new one's
+                            * created_ms; comes before any other refusal */
     CHANGE_UNAVAILABLE,    /* definitely not applied: disk full, shutting down, store refused */
     CHANGE_UNKNOWN,        /* could not learn; the metastore stops taking writes */
 };
@@ -177,7 +178,7 @@ MUST_USE int metastore_expire(struct metastore *store, int64_t now_ms, struct er
 /* writable false: reads go on, writes answer UNAVAILABLE (disk full, fail-stopped). */
 MUST_USE int metastore_health(struct metastore *store, bool *writable, struct error *err);
 
-/* All submitted sets are done when it returns. */
+/* All submitted sets are done when it returns; what is submitted meanwhile is UNAVAILABLE. */
 void metastore_close(struct metastore *store);
 
 #endif

@@ -59,6 +59,15 @@ static int settle_directory(const char *path, struct error *err)
     return 0;
 }
 
+/* SQLite would make the file readable by everybody; journal and index take after it. Only before
+ * SQLite opens it: closing a second descriptor would drop SQLite's own locks. */
+static void make_private_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (fd >= 0) /* else SQLite will tell why */
+        (void)close(fd);
+}
+
 static struct sqlite_store *store_new(const struct metastore_sqlite_options *options)
 {
     struct sqlite_store *store = calloc(1, sizeof(*store));
@@ -93,8 +102,10 @@ int metastore_sqlite_open(const struct metastore_sqlite_options *options, struct
     if (sqlite3_threadsafe() == 0)
         return error_set(err, ERR_INTERNAL, "This SQLite was built without threads");
     struct sqlite_store *store = store_new(options);
-    if (sqlite_lock(store->path, options->owner, &store->lock_fd, err) != 0 ||
-        connection_open(store->path, CONNECTION_WRITES, &store->writer, err) != 0 ||
+    bool locked = sqlite_lock(store->path, options->owner, &store->lock_fd, err) == 0;
+    if (locked)
+        make_private_file(store->path);
+    if (!locked || connection_open(store->path, CONNECTION_WRITES, &store->writer, err) != 0 ||
         sqlite_migrate(store->writer, store->path, err) != 0 ||
         settle_directory(store->path, err) != 0 || sqlite_writer_start(store, err) != 0) {
         store_free(store);

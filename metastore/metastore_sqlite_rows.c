@@ -62,7 +62,9 @@ static void fill_from_change(struct history_row *row, const struct change *chang
     bool object = is_about_object(change);
     row->object_id = object ? change->id : 0;
     row->version = change->version;
-    row->warehouse_id = change->kind == CHANGE_WAREHOUSE_CREATE ? change->id : change->warehouse_id;
+    bool warehouse =
+        change->kind == CHANGE_WAREHOUSE_CREATE || change->kind == CHANGE_WAREHOUSE_DROP;
+    row->warehouse_id = warehouse ? change->id : change->warehouse_id;
     row->namespace_key = change->namespace_key;
     row->name = change->name;
     row->uuid = change->uuid;

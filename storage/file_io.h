@@ -2,8 +2,9 @@
  * A backend is a vtable; which one serves a location is decided by its scheme where the warehouse
  * is opened. Files are immutable: there is create, read and remove, never overwrite or append.
  *
- * Locations are texts that location_parse accepts; a location outside the root is ERR_FORBIDDEN,
- * before anything is touched.
+ * Locations are texts that location_parse accepts (else ERR_ILLEGAL_ARGUMENT); a location outside
+ * the root, or one that leads over a symlink or to something else than a regular file, is
+ * ERR_FORBIDDEN. Both before anything is touched.
  * Threads: all functions from any thread; they block. */
 #ifndef STORAGE_FILE_IO_H
 #define STORAGE_FILE_IO_H
@@ -54,13 +55,14 @@ MUST_USE int file_io_read(struct file_io *io, struct str location, size_t bytes_
 MUST_USE int file_io_write_new(struct file_io *io, struct str location, struct str body,
                                struct error *err);
 
-/* Is there a regular file? Cheap (one system call on local disk). */
+/* Is there a regular file? Cheap: nothing is read. */
 MUST_USE int file_io_exists(struct file_io *io, struct str location, bool *out, struct error *err);
 
-/* A missing file is success. */
+/* A missing file is success. Not flushed: after a power loss the file may be back. */
 MUST_USE int file_io_remove(struct file_io *io, struct str location, struct error *err);
 
-/* Every regular file below the directory, any order. A missing directory is empty. */
+/* Every regular file below the directory, any order; symlinks are not followed, names that are no
+ * valid location are passed over. A missing directory is empty. */
 MUST_USE int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
                           struct error *err);
 

@@ -119,6 +119,25 @@ static void history_comes_in_pages(void **state)
     assert_int_equal(list_history(f, "n", "t2", rows[0].sequence, 0, &rows), 1);
 }
 
+static void warehouses_keep_their_history_apart(void **state)
+{
+    struct metastore_fixture *f = *state;
+    struct history_row *rows;
+    make_chain(f);
+    struct change change = {.kind = CHANGE_WAREHOUSE_CREATE, .name = STR("other")};
+    apply_with_history(f, change, "createWarehouse", "w1", 7);
+    change.kind = CHANGE_WAREHOUSE_DROP;
+    apply_with_history(f, change, "dropWarehouse", "w2", 8);
+    assert_int_equal(list_history(f, "", "", 0, 0, &rows), 6);
+    f->warehouse_id++;
+    assert_int_equal(list_history(f, "", "", 0, 0, &rows), 2);
+    assert_str(rows[0].commit_id, "w2");
+    assert_str(rows[0].name, "other");
+    f->warehouse_id++;
+    assert_int_equal(list_history(f, "", "", 0, 0, &rows), 0);
+    f->warehouse_id -= 2;
+}
+
 static void folded_commits_are_rows_of_one_change(void **state)
 {
     struct metastore_fixture *f = *state;
@@ -388,6 +407,7 @@ static void reports_are_listed_newest_first(void **state)
 const struct CMUnitTest metastore_row_cases[] = {
     METASTORE_CASE(history_follows_the_object),
     METASTORE_CASE(history_comes_in_pages),
+    METASTORE_CASE(warehouses_keep_their_history_apart),
     METASTORE_CASE(folded_commits_are_rows_of_one_change),
     METASTORE_CASE(repeated_requests_are_found),
     METASTORE_CASE(history_goes_on_after_reopening),
