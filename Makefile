@@ -70,8 +70,8 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit programs test test-engines soak-kill bench bench-programs asan ubsan tsan lint format install prepare \
-        prepare-test clean
+.PHONY: all help run unit programs openapi test test-engines soak-kill bench bench-programs asan \
+        ubsan tsan lint format install prepare prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -90,6 +90,11 @@ $(OUT)/%.o: %.c | $(PREPARE)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/server/handle_openapi.o: openapi/firn.yaml openapi/firn.json
+
+openapi: ## make openapi/firn.json from openapi/firn.yaml
+	$(Q)tools/openapi_json.py
 
 $(LIBRARY): $(filter-out $(OUT)/server/main.o,$(OBJECTS))
 	@mkdir -p $(@D)

@@ -39,4 +39,7 @@ handler_fn handle_health_live; /* handle_health.c */
 handler_fn handle_health_ready;
 handler_fn handle_metrics;
 
+handler_fn handle_openapi_yaml; /* handle_openapi.c */
+handler_fn handle_openapi_json;
+
 #endif

@@ -49,6 +49,8 @@ const struct route routes[] = {
     {"GET",    "/health/live",          "healthLive",            ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_live},
     {"GET",    "/health/ready",         "healthReady",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_ready},
     {"GET",    "/metrics",              "metrics",               ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_metrics},
+    {"GET",    "/openapi.yaml",         "openapiYaml",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_openapi_yaml},
+    {"GET",    "/openapi.json",         "openapiJson",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_openapi_json},
 };
 /* clang-format on */
 

@@ -2,7 +2,10 @@
 
 Which build is tested: FIRN_BINARY, a path, or FIRN_VARIANT, a folder of build/ (default: release).
 Tests that need failpoints take `failpoint_binary()`, which is the tested build when that has them.
+With FIRN_RECORD, a directory, every request of a Client and its reply is written there, a JSON object
+a line, for tests/openapi/check_recordings.py.
 """
+import base64
 import contextlib
 import hashlib
 import http.client
@@ -281,6 +284,23 @@ def check_reply(reply):
     return reply
 
 
+RECORDED_BYTES_MAX = 2 << 20  # of a body; larger ones are left out
+
+
+def record(method, path, headers, body, reply):
+    folder = os.environ.get("FIRN_RECORD")
+    if not folder:
+        return
+
+    def text(data):
+        return base64.b64encode(data).decode() if len(data) <= RECORDED_BYTES_MAX else None
+
+    entry = {"method": method, "path": path, "request_headers": headers, "request_body": text(body),
+             "status": reply.status, "headers": reply.headers, "body": text(reply.body)}
+    with open(os.path.join(folder, f"{os.getpid()}.jsonl"), "ab") as out:
+        out.write(json.dumps(entry).encode() + b"\n")  # one write: threads may share the file
+
+
 class Client:
     """One connection, kept alive and reopened when the server closed it."""
 
@@ -319,6 +339,7 @@ class Client:
             self.close()
             raise
         reply = Reply(method, path, answer.status, answer.getheaders(), data)
+        record(method, path, sent, body or b"", reply)
         if answer.will_close:
             self.close()
         return check_reply(reply)

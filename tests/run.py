@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,pyiceberg,rck,kill,lint,asan,ubsan,tsan] [--quick]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,rck,kill,lint,asan,ubsan,tsan] [--quick]
                  [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
-Suites: unit, the C tests; http, the program seen from outside; pyiceberg, a real client; rck,
-the Java compatibility kit; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on
-those builds. Without --suite: unit, http, pyiceberg, kill, lint; with --quick: unit, http, lint.
+Suites: unit, the C tests; http, the program seen from outside; openapi, the description, and every
+reply of the http suite (which it runs) compared with it; pyiceberg, a real client; rck, the Java
+compatibility kit; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C
+tests and the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, kill, lint;
+with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, and at last `N passed, N failed`."""
 import argparse
 import concurrent.futures
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,9 +27,9 @@ sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
 ENGINES = ("rck",)
-SUITES = ("unit", "http", "pyiceberg", "kill", "lint") + ENGINES + SANITIZERS
-DEFAULT = ("unit", "http", "pyiceberg", "kill", "lint")
-QUICK = ("unit", "http", "lint")
+SUITES = ("unit", "http", "openapi", "pyiceberg", "kill", "lint") + ENGINES + SANITIZERS
+DEFAULT = ("unit", "http", "openapi", "pyiceberg", "kill", "lint")
+QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, \d+ skipped)?$", re.M)
@@ -88,8 +92,11 @@ def unit_jobs(suite, variant):
                 env=env, kind="cmocka") for p in sources]
 
 
-def http_jobs(suite, variant):
+def http_jobs(suite, variant, recordings=None):
     jobs = []
+    env = {"FIRN_VARIANT": variant}
+    if recordings:
+        env["FIRN_RECORD"] = recordings
     for module in test_modules("tests/http"):
         full = f"tests.http.{module}"
         names = [full]
@@ -98,8 +105,14 @@ def http_jobs(suite, variant):
             names = [f"{full}.{name}" for name in re.findall(r"^class (\w+)\(Hostile\)", text, re.M)]
         for name in names:
             jobs.append(Job(suite, f"http {name.removeprefix('tests.http.')}", python_tests(name),
-                            env={"FIRN_VARIANT": variant}, weight=10 if len(names) > 1 else 5))
+                            env=env, weight=10 if len(names) > 1 else 5))
     return jobs
+
+
+def check_recordings(recordings, arguments):
+    """After the http suite: what it saw, compared with the description."""
+    command = [sys.executable, str(ROOT / "tests" / "openapi" / "check_recordings.py"), recordings]
+    return Job("openapi", "recordings", command + (["--partial"] if arguments.only else []))
 
 
 def client_environment(name):
@@ -115,11 +128,14 @@ def engine_job(suite):
     raise AssertionError(suite)
 
 
-def jobs_of(suite, arguments):
+def jobs_of(suite, arguments, recordings):
     if suite == "unit":
         return unit_jobs(suite, "release")
     if suite == "http":
-        return http_jobs(suite, "release")
+        return http_jobs(suite, "release", recordings)
+    if suite == "openapi":
+        return [Job(suite, "description", python_tests(
+            *(f"tests.openapi.{module}" for module in test_modules("tests/openapi"))))]
     if suite == "pyiceberg":
         python = client_environment("pyiceberg")
         return [Job(suite, "pyiceberg", python_tests("tests.clients.pyiceberg.test_pyiceberg",
@@ -198,6 +214,8 @@ def main():
     unknown = set(suites) - set(SUITES)
     if unknown:
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    if "openapi" in suites and "http" not in suites:
+        suites = ["http", *suites]
 
     passed = failed = 0
     broken = set()
@@ -206,9 +224,16 @@ def main():
             print(f"build     VARIANT={variant}: 0 passed, 1 failed")
             broken.add(variant)
             failed += 1
+    recordings = tempfile.mkdtemp(prefix="firn-record-") if "openapi" in suites else None
     jobs = [job for suite in suites if not set(variants_of([suite])) & broken
-            for job in jobs_of(suite, arguments) if arguments.only in job.name]
+            for job in jobs_of(suite, arguments, recordings) if arguments.only in job.name]
     run_jobs(jobs, arguments.jobs)
+    if recordings and any(job.suite == "http" for job in jobs):
+        last = check_recordings(recordings, arguments)
+        run_jobs([last], 1)
+        jobs.append(last)
+    if recordings:
+        shutil.rmtree(recordings, ignore_errors=True)
     for suite in suites:
         mine = [job for job in jobs if job.suite == suite]
         print(f"{suite}: {sum(j.passed for j in mine)} passed, {sum(j.failed for j in mine)} failed")
