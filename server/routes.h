@@ -3,7 +3,8 @@
  * idempotency, the thread that runs the handler, metric labels and the access log.
  *
  * To add a route: 1. a row in routes.c; 2. its handler, declared in handlers.h; 3. its description
- * in openapi/firn.yaml, then `make openapi`. A new {parameter} also needs a row in enum route_param and in router.c. */
+ * in openapi/firn.yaml, then `make openapi`. A new {parameter} also needs a row in enum route_param
+ * and in router.c. */
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
 
