@@ -326,8 +326,8 @@ def make_namespace(server):
     server.call("POST", "/v1/namespaces", {"namespace": [NAMESPACE]}, ok=(200, 409))
 
 
-def make_table(server, name, columns=1):
-    body = {"name": name, "schema": schema(columns)}
+def make_table(server, name, columns=1, **properties):
+    body = {"name": name, "schema": schema(columns), "properties": properties}
     server.call("POST", f"/v1/namespaces/{NAMESPACE}/tables", body)
 
 
