@@ -260,6 +260,8 @@ static int run(const struct options *options)
     struct error err = {0};
     const sigset_t set = our_signals();
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file at its size limit is an error of that write, as a full disk */
     log_setup((enum log_level)options->log_level, (enum log_format)options->log_format);
 
     if (parts_open(&server.parts, options, on_fail_stop, NULL, &err) != 0)
