@@ -71,7 +71,7 @@ endif
 Q := $(if $(V),,@)
 
 .PHONY: all help run unit programs openapi test test-engines soak-kill bench bench-programs asan \
-        ubsan tsan lint format install prepare prepare-test clean
+        ubsan tsan lint docs format install prepare prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -152,6 +152,9 @@ asan ubsan tsan: ## build that variant's firn and C tests
 
 lint: ## check the rules of the house
 	$(Q)tools/lint.py --cc $(firstword $(CC)) -- $(CPPFLAGS_ALL) $(CFLAGS_ALL)
+
+docs: all ## write the options into docs/operations.md
+	$(Q)python3 -m tests.docs.generate
 
 format: ## format the C files
 	$(Q)clang-format -i $(wildcard $(foreach dir,$(ROOMS) tests/* bench,$(dir)/*.c $(dir)/*.h))

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,rck,kill,lint,asan,ubsan,tsan] [--quick]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,rck,kill,lint,asan,ubsan,tsan] [--quick]
                  [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
 Suites: unit, the C tests; http, the program seen from outside; openapi, the description, and every
-reply of the http suite (which it runs) compared with it; pyiceberg, a real client; rck, the Java
-compatibility kit; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the C
-tests and the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, kill, lint;
-with --quick: unit, http, openapi, lint.
-Prints a line per group, the output of what failed, and at last `N passed, N failed`."""
+reply of the http suite (which it runs) compared with it; pyiceberg, a real client; docs, the code
+in README.md and docs/, executed; rck, the Java compatibility kit; kill, the kill loop and the tests
+of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on those builds. Without
+--suite: unit, http, openapi, pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
+Prints a line per group, the output of what failed, why tests were skipped, and at last
+`N passed, N failed`, with `, N skipped` when some were."""
 import argparse
 import concurrent.futures
 import os
@@ -27,12 +28,13 @@ sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
 ENGINES = ("rck",)
-SUITES = ("unit", "http", "openapi", "pyiceberg", "kill", "lint") + ENGINES + SANITIZERS
-DEFAULT = ("unit", "http", "openapi", "pyiceberg", "kill", "lint")
+SUITES = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint") + ENGINES + SANITIZERS
+DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint")
 QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
-COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, \d+ skipped)?$", re.M)
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+SKIPPED = re.compile(r"^skipped: .*$", re.M)
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test\(s\)", re.M)
 # Modules whose classes run side by side, because together they would be the last to end
 SPLIT = ("test_bad_input",)
@@ -45,7 +47,7 @@ class Job:
         self.suite, self.name, self.command = suite, name, command
         self.env, self.weight, self.kind = env or {}, weight, kind
         self.chain = chain or id(self)
-        self.passed = self.failed = 0
+        self.passed = self.failed = self.skipped = 0
         self.output = ""
 
     def run(self):
@@ -71,9 +73,16 @@ class Job:
         else:
             found = COUNTS.findall(self.output)
             if found:
-                self.passed, self.failed = map(int, found[-1])
-        if status != 0 and self.failed == 0 or self.passed + self.failed == 0:
+                self.passed, self.failed, self.skipped = (int(n or 0) for n in found[-1])
+        if status != 0 and self.failed == 0 or self.passed + self.failed + self.skipped == 0:
             self.failed += 1  # it died, or said nothing
+
+
+def counts(jobs, broken_builds=0):
+    passed, failed, skipped = (sum(getattr(job, kind) for job in jobs)
+                               for kind in ("passed", "failed", "skipped"))
+    failed += broken_builds
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
 
 
 def test_modules(folder):
@@ -140,6 +149,9 @@ def jobs_of(suite, arguments, recordings):
         python = client_environment("pyiceberg")
         return [Job(suite, "pyiceberg", python_tests("tests.clients.pyiceberg.test_pyiceberg",
                                                      python=str(python)), weight=90)]
+    if suite == "docs":
+        return [Job(suite, f"docs {module}", python_tests(f"tests.docs.{module}"), weight=60)
+                for module in test_modules("tests/docs")]
     if suite in ENGINES:
         return [engine_job(suite)]
     if suite == "kill":
@@ -157,7 +169,7 @@ def jobs_of(suite, arguments, recordings):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg") + ENGINES:
+        if suite in ("unit", "http", "pyiceberg", "docs") + ENGINES:
             variants.append("release")
         if suite in ("http", "kill"):
             variants.append("failpoint")
@@ -186,8 +198,9 @@ def run_jobs(jobs, width):
     def run(job):
         job.run()
         with lock:
-            print(f"{job.suite:9} {job.name}: {job.passed} passed, {job.failed} failed "
-                  f"({job.seconds:.1f} s)", flush=True)
+            print(f"{job.suite:9} {job.name}: {counts([job])} ({job.seconds:.1f} s)", flush=True)
+            for line in SKIPPED.findall(job.output):
+                print("    " + line, flush=True)
             if job.failed:
                 print("\n".join("    " + line for line in
                                 job.output[-SHOWN_BYTES:].splitlines()), flush=True)
@@ -217,13 +230,11 @@ def main():
     if "openapi" in suites and "http" not in suites:
         suites = ["http", *suites]
 
-    passed = failed = 0
     broken = set()
     for variant in variants_of(suites):
         if not build(variant, variant in SANITIZERS or "unit" in suites):
             print(f"build     VARIANT={variant}: 0 passed, 1 failed")
             broken.add(variant)
-            failed += 1
     recordings = tempfile.mkdtemp(prefix="firn-record-") if "openapi" in suites else None
     jobs = [job for suite in suites if not set(variants_of([suite])) & broken
             for job in jobs_of(suite, arguments, recordings) if arguments.only in job.name]
@@ -236,11 +247,10 @@ def main():
         shutil.rmtree(recordings, ignore_errors=True)
     for suite in suites:
         mine = [job for job in jobs if job.suite == suite]
-        print(f"{suite}: {sum(j.passed for j in mine)} passed, {sum(j.failed for j in mine)} failed")
-    passed += sum(job.passed for job in jobs)
-    failed += sum(job.failed for job in jobs)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+        print(f"{suite}: {counts(mine)}")
+    print(counts(jobs, len(broken)))
+    failed = broken or any(job.failed for job in jobs)
+    return 1 if failed or not any(job.passed for job in jobs) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs Python tests by dotted names and ends with `N passed, N failed`: a test with several failing
-sub-tests is one that failed, a skipped one counts as nothing.
+sub-tests is one that failed. When tests were skipped, `, N skipped` follows, and before it a line
+`skipped: NAME: REASON` for each.
 
     run_unittest.py NAME..."""
 import sys
@@ -43,7 +44,10 @@ def main():
     inside = {i for i in result.bad if not i.startswith(("setUpClass", "tearDownClass",
                                                          "setUpModule", "tearDownModule"))}
     passed = result.testsRun - len(inside) - len(result.skipped)
-    print(f"{passed} passed, {len(result.bad)} failed")
+    for test, reason in result.skipped:
+        print(f"skipped: {test.id()}: {reason}")
+    print(f"{passed} passed, {len(result.bad)} failed"
+          + (f", {len(result.skipped)} skipped" if result.skipped else ""))
     return 1 if result.bad else 0
 
 
