@@ -2,30 +2,12 @@
 #include "server/handlers.h"
 #include "server/request.h"
 
-#include "base/raw_json.h"
 #include "catalog/tables.h"
 #include "iceberg/json_member.h"
 #include "server/etag.h"
+#include "server/identifiers.h"
 
-#define LIST_BYTES_MAX ((size_t)1 << 30)
 #define INLINE_DOCUMENT_BYTES_MAX ((size_t)256 << 10) /* more is rendered on a worker */
-
-static void write_identifiers(struct buf *out, const struct namespace_ident *ns,
-                              const struct name_list *list)
-{
-    struct buf prefix = BUF_INIT(1 << 20);
-    buf_add(&prefix, STR("{\"namespace\":"));
-    request_write_namespace(&prefix, ns);
-    buf_add(&prefix, STR(",\"name\":"));
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            buf_add_char(out, ',');
-        buf_add(out, buf_str(&prefix));
-        raw_json_write_string(out, list->names[i]);
-        buf_add_char(out, '}');
-    }
-    buf_free(&prefix);
-}
 
 int handle_table_list(struct request *req, struct response *res, struct error *err)
 {
@@ -39,16 +21,7 @@ int handle_table_list(struct request *req, struct response *res, struct error *e
                            &list, err) != 0)
         return HANDLER_ERROR;
 
-    struct buf out = BUF_INIT(LIST_BYTES_MAX);
-    buf_add(&out, STR("{\"identifiers\":["));
-    write_identifiers(&out, &req->ns, &list);
-    buf_add_char(&out, ']');
-    if (list.more) {
-        struct str token = page_token_make(PAGE_OF_TABLES, list.names[list.count - 1], req->arena);
-        buf_add_format(&out, ",\"next-page-token\":\"%.*s\"", STR_ARG(token));
-    }
-    buf_add_char(&out, '}');
-    response_json_buf(res, &out, req->arena);
+    identifiers_reply(req, res, PAGE_OF_TABLES, &list);
     return HANDLER_DONE;
 }
 
@@ -171,19 +144,8 @@ int handle_table_unregister(struct request *req, struct response *res, struct er
 
 int handle_table_rename(struct request *req, struct response *res, struct error *err)
 {
-    json_t *body;
-    const json_t *source, *destination;
     struct identifier from, to;
-    if (request_json(req, &body, err) != 0 ||
-        member_object_optional(body, "source", &source, err) != 0 ||
-        member_object_optional(body, "destination", &destination, err) != 0)
-        return HANDLER_ERROR;
-    if (source == NULL || destination == NULL)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                         "Invalid rename: source and destination are "
-                         "required");
-    if (identifier_parse(source, req->arena, &from, err) != 0 ||
-        identifier_parse(destination, req->arena, &to, err) != 0)
+    if (identifiers_of_rename(req, &from, &to, err) != 0)
         return HANDLER_ERROR;
     req->caller.idempotency.status = 204;
     if (catalog_table_rename(req->service->catalog, req->warehouse, &req->caller, &from, &to,

@@ -27,6 +27,14 @@ handler_fn handle_commit; /* handle_commit.c */
 handler_fn handle_view_commit;
 handler_fn handle_transaction;
 
+handler_fn handle_view_list; /* handle_views.c */
+handler_fn handle_view_create;
+handler_fn handle_view_register;
+handler_fn handle_view_load;
+handler_fn handle_view_exists;
+handler_fn handle_view_drop;
+handler_fn handle_view_rename;
+
 handler_fn handle_report; /* handle_reports.c */
 handler_fn handle_report_list;
 handler_fn handle_history_list;

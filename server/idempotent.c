@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "catalog/idempotency.h"
 #include "catalog/tables.h"
+#include "catalog/views.h"
 #include "server/dispatch.h"
 #include <assert.h>
 #include <pthread.h>
@@ -93,6 +94,14 @@ static enum error_kind kind_of(struct str name)
     return ERR_INTERNAL; /* a kind of a newer program */
 }
 
+static int load_at(struct request *req, struct str location, struct object_version **version)
+{
+    int (*load)(struct catalog * catalog, struct warehouse * warehouse,
+                struct str metadata_location, struct object_version * *out, struct error * err) =
+        (req->route->flags & ROUTE_OF_VIEW) != 0 ? catalog_view_load_at : catalog_table_load_at;
+    return load(req->service->catalog, req->warehouse, location, version, &req->err);
+}
+
 static enum idempotent_step replay(struct request *req, const struct idempotency_row *record)
 {
     if (record->kind.len > 0) {
@@ -105,8 +114,7 @@ static enum idempotent_step replay(struct request *req, const struct idempotency
         if (!req->on_worker)
             return IDEMPOTENT_BLOCKS;
         struct object_version *version;
-        if (catalog_table_load_at(req->service->catalog, req->warehouse, record->metadata_location,
-                                  &version, &req->err) != 0)
+        if (load_at(req, record->metadata_location, &version) != 0)
             return IDEMPOTENT_REFUSED;
         response_object(&req->response, version, req->arena);
     }

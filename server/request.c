@@ -17,6 +17,7 @@ static _Atomic size_t parsed_bytes;
 
 int request_read_path(struct request *req, struct error *err)
 {
+    static const enum route_param names[] = {PARAM_TABLE, PARAM_VIEW}; /* of an object */
     const struct str *params = req->match.params;
     struct str name = STR_NONE;
     if (params[PARAM_PREFIX].ptr != NULL || params[PARAM_WAREHOUSE].ptr != NULL) {
@@ -30,8 +31,9 @@ int request_read_path(struct request *req, struct error *err)
         url_decode_namespace(params[PARAM_NAMESPACE], req->arena, &req->ns, err) != 0)
         return -1;
     req->ident.ns = req->ns;
-    if (params[PARAM_TABLE].ptr != NULL)
-        return url_decode(params[PARAM_TABLE], req->arena, &req->ident.name, err);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (params[names[i]].ptr != NULL)
+            return url_decode(params[names[i]], req->arena, &req->ident.name, err);
     return 0;
 }
 

@@ -26,7 +26,7 @@ struct request {
     struct warehouse
         *warehouse;            /* that of the path or the default one; NULL when it has no place */
     struct namespace_ident ns; /* of the path */
-    struct identifier ident;   /* of the path, when it names a table */
+    struct identifier ident;   /* of the path, when it names a table or view */
     struct caller caller;
 
     bool idempotency_begun;       /* the key is ours until catalog_idempotency_end */

@@ -26,10 +26,8 @@ static const struct {
     const char *name;
     enum route_param param;
 } param_names[] = {
-    {"{prefix}", PARAM_PREFIX},
-    {"{namespace}", PARAM_NAMESPACE},
-    {"{table}", PARAM_TABLE},
-    {"{warehouse}", PARAM_WAREHOUSE},
+    {"{prefix}", PARAM_PREFIX}, {"{namespace}", PARAM_NAMESPACE}, {"{table}", PARAM_TABLE},
+    {"{view}", PARAM_VIEW},     {"{warehouse}", PARAM_WAREHOUSE},
 };
 
 static enum route_param param_of(struct str segment)

@@ -8,6 +8,8 @@
 #define ONE_NS NS "/{namespace}"
 #define TABLES ONE_NS "/tables"
 #define TABLE TABLES "/{table}"
+#define VIEWS ONE_NS "/views"
+#define VIEW VIEWS "/{view}"
 #define WAREHOUSES "/management/v1/warehouses"
 #define WAREHOUSE WAREHOUSES "/{warehouse}"
 
@@ -15,6 +17,8 @@
 #define WORKER ROUTE_RUN_WORKER
 #define CHANGE (ROUTE_RUN_WORKER | ROUTE_IDEMPOTENT)
 #define COMMIT (ROUTE_RUN_INLINE | ROUTE_IDEMPOTENT) /* handed to the commit core, never waits */
+#define VIEW_CHANGE (CHANGE | ROUTE_OF_VIEW)
+#define VIEW_COMMIT (COMMIT | ROUTE_OF_VIEW)
 #define CACHED (ROUTE_RUN_INLINE | ROUTE_ETAG)
 
 /* clang-format off */
@@ -39,6 +43,15 @@ const struct route routes[] = {
     {"POST",   TABLE "/metrics",        "reportMetrics",         ACCESS_TABLE_REPORT,     BODY_REPORT, WORKER, handle_report},
     {"POST",   "/v1/{prefix}/tables/rename",        "renameTable",       ACCESS_TABLE_DROP,  BODY_SMALL, CHANGE, handle_table_rename},
     {"POST",   "/v1/{prefix}/transactions/commit",  "commitTransaction", ACCESS_TABLE_WRITE, BODY_LARGE, COMMIT, handle_transaction},
+
+    {"GET",    VIEWS,                   "listViews",             ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_view_list},
+    {"POST",   VIEWS,                   "createView",            ACCESS_NAMESPACE_WRITE,  BODY_LARGE,  VIEW_CHANGE, handle_view_create},
+    {"POST",   ONE_NS "/register-view", "registerView",          ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  VIEW_CHANGE, handle_view_register},
+    {"GET",    VIEW,                    "loadView",              ACCESS_VIEW_READ,        BODY_NONE,   INLINE, handle_view_load},
+    {"HEAD",   VIEW,                    "viewExists",            ACCESS_VIEW_READ,        BODY_NONE,   INLINE, handle_view_exists},
+    {"POST",   VIEW,                    "replaceView",           ACCESS_VIEW_WRITE,       BODY_LARGE,  VIEW_COMMIT, handle_view_commit},
+    {"DELETE", VIEW,                    "dropView",              ACCESS_VIEW_DROP,        BODY_NONE,   VIEW_CHANGE, handle_view_drop},
+    {"POST",   "/v1/{prefix}/views/rename",         "renameView",        ACCESS_VIEW_DROP,   BODY_SMALL, VIEW_CHANGE, handle_view_rename},
 
     {"GET",    WAREHOUSES,              "listWarehouses",        ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_list},
     {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},

@@ -25,6 +25,9 @@ enum access {
     ACCESS_TABLE_WRITE,
     ACCESS_TABLE_DROP,
     ACCESS_TABLE_REPORT,
+    ACCESS_VIEW_READ,
+    ACCESS_VIEW_WRITE,
+    ACCESS_VIEW_DROP,
 };
 
 enum route_flag {
@@ -32,6 +35,7 @@ enum route_flag {
     ROUTE_ETAG = 1 << 1,       /* answers If-None-Match */
     ROUTE_RUN_INLINE = 1 << 2, /* the handler starts on the event loop */
     ROUTE_RUN_WORKER = 1 << 3, /* the handler blocks: it starts on a worker */
+    ROUTE_OF_VIEW = 1 << 4,    /* a metadata file that it answers with is a view's */
 };
 
 /* Ceilings of bodies, by what the operation takes. */
@@ -54,6 +58,7 @@ enum route_param {
     PARAM_PREFIX,
     PARAM_NAMESPACE,
     PARAM_TABLE,
+    PARAM_VIEW,
     PARAM_WAREHOUSE,
     PARAM_COUNT,
 };

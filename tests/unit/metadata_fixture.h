@@ -88,4 +88,42 @@ static inline int parse_commit(struct arena *arena, struct str text, struct tabl
     return table_commit_parse(body, arena, commit, err);
 }
 
+/* Both say the same; else it is told which member does not. */
+static inline void expect_equal(struct arena *arena, struct str got, const json_t *want)
+{
+    const json_t *document = load(arena, "the result", got);
+    if (json_equal(document, want))
+        return;
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)want, name, value)
+    {
+        if (!json_equal(json_object_get(document, name), value))
+            fail_msg("%s\ngot  %s\nwant %s", name,
+                     json_dumps(json_object_get(document, name), JSON_ENCODE_ANY),
+                     json_dumps(value, JSON_ENCODE_ANY));
+    }
+    json_object_foreach((json_t *)document, name, value)
+    {
+        if (json_object_get(want, name) == NULL)
+            fail_msg("unexpected %s: %s", name, json_dumps(value, JSON_ENCODE_ANY));
+    }
+}
+
+/* The refusal that error_text tells of: kind, status, beginning of the message. `document` is what
+ * came out instead. */
+static inline void expect_refusal(struct arena *arena, struct str error_text, int result,
+                                  const struct error *err, struct str document)
+{
+    json_t *want = load(arena, "error.json", error_text);
+    const char *kind = json_string_value(json_object_get(want, "kind"));
+    const char *message = json_string_value(json_object_get(want, "message"));
+    if (result == 0)
+        fail_msg("accepted: %.*s", STR_ARG(document));
+    if (strcmp(error_name(err->kind), kind) != 0 ||
+        !str_starts_with(str_cstr(err->message), str_cstr(message)))
+        fail_msg("got %s: %s\nwant %s: %s", error_name(err->kind), err->message, kind, message);
+    assert_int_equal(error_status(err->kind), json_integer_value(json_object_get(want, "status")));
+}
+
 #endif

@@ -1,0 +1,188 @@
+/* Commits to views and creates as data: every folder of tests/data/view_commit is a case (see the
+ * README.md there). Besides what the case says, every result must survive a round trip through its
+ * text, and every base must be unharmed afterwards. */
+#include "tests/unit/metadata_fixture.h"
+
+#include <dirent.h>
+
+#include "iceberg/view_commit.h"
+#include "iceberg/view_create.h"
+
+#define FOLDER "tests/data/view_commit"
+#define NOW_MS 1700000100000
+#define NEW_UUID "11111111-2222-4333-8444-555555555555"
+#define LOCATION "s3://bucket/ns/v"
+#define CASES_MAX 1024
+
+struct outcome {
+    int result;
+    bool changed;
+    struct error err;
+    struct str document; /* when result is 0 */
+};
+
+static struct str publish_view(struct arena *arena, const struct view_metadata *metadata)
+{
+    struct view_metadata published, again;
+    struct error err;
+    struct buf out = BUF_INIT(METADATA_FILE_BYTES_MAX);
+    view_metadata_publish(metadata, arena, &out, &published);
+    struct str text = str_from(out.ptr, out.len);
+    arena_defer(arena, free, buf_take(&out));
+    if (view_metadata_parse(text, arena, &again, &err) != 0)
+        fail_msg("what was published cannot be read: %s\n%.*s", err.message, STR_ARG(text));
+    struct buf second = BUF_INIT(METADATA_FILE_BYTES_MAX);
+    view_metadata_publish(&published, arena, &second, &again);
+    assert_true(str_equal(text, buf_str(&second)));
+    buf_free(&second);
+    return text;
+}
+
+static struct str checked(struct str text)
+{
+    struct str value;
+    struct error err;
+    if (raw_json_check(text, &value, &err) != 0)
+        fail_msg("%s in %.*s", err.message, STR_ARG(text));
+    return value;
+}
+
+/* One commit after the other, each on what the one before has left: as commits are folded. */
+static void run_commits(struct arena *arena, struct str text, const struct view_metadata *base,
+                        struct outcome *out)
+{
+    struct view_commit commit;
+    struct commit_inputs inputs = {NOW_MS, NEW_UUID};
+    struct view_metadata draft = *base, next;
+    struct str body = STR_NONE, list = checked(text);
+    bool is_list = raw_json_kind(list) == RAW_JSON_ARRAY;
+    struct raw_json_cursor cursor = raw_json_enter(list);
+    out->result = -1;
+    while (is_list ? raw_json_next_element(&cursor, &body) : body.ptr != list.ptr) {
+        bool changed;
+        if (!is_list)
+            body = list;
+        if (view_commit_parse(body, arena, &commit, &out->err) != 0 ||
+            view_commit_check(&commit, &draft, &out->err) != 0 ||
+            view_commit_apply(&commit, &draft, &inputs, arena, &next, &changed, &out->err) != 0)
+            return;
+        out->changed = out->changed || changed;
+        draft = next;
+    }
+    out->result = 0;
+    out->document = publish_view(arena, &draft);
+}
+
+static void run_create(struct arena *arena, struct str text, struct outcome *out)
+{
+    struct view_create create;
+    struct view_metadata metadata;
+    out->result = -1;
+    out->changed = true;
+    if (view_create_parse(checked(text), arena, &create, &out->err) != 0 ||
+        view_create_build(&create, create.location.ptr != NULL ? create.location : STR(LOCATION),
+                          NEW_UUID, arena, &metadata, &out->err) != 0)
+        return;
+    out->result = 0;
+    out->document = publish_view(arena, &metadata);
+}
+
+static json_t *changed_base(struct arena *arena, struct str base_text, json_t *changes)
+{
+    json_t *want = json_deep_copy(load(arena, "base.json", base_text));
+    arena_defer(arena, drop_json, want);
+    const char *name;
+    json_t *value;
+    json_object_foreach(changes, name, value)
+    {
+        if (json_is_null(value))
+            json_object_del(want, name);
+        else
+            json_object_set(want, name, value);
+    }
+    return want;
+}
+
+static void expect_result(struct arena *arena, const char *folder, struct str base_text,
+                          const struct outcome *got)
+{
+    if (got->result != 0)
+        fail_msg("refused: %s: %s", error_name(got->err.kind), got->err.message);
+    struct str expected = read_text(arena, folder, "expected.json");
+    struct str changes = read_text(arena, folder, "changes.json");
+    if (expected.ptr != NULL) {
+        expect_equal(arena, got->document, load(arena, "expected.json", expected));
+        return;
+    }
+    if (changes.ptr == NULL)
+        fail_msg("no expected.json, changes.json or error.json");
+    json_t *differences = load(arena, "changes.json", changes);
+    assert_int_equal(got->changed, !json_is_null(differences));
+    expect_equal(arena, got->document, changed_base(arena, base_text, differences));
+}
+
+static struct str read_base(struct arena *arena, const char *folder)
+{
+    struct str text = read_text(arena, folder, "base.json");
+    if (text.ptr == NULL)
+        text = STR("\"view\"");
+    if (text.ptr[0] != '"')
+        return text;
+    const char *name = json_string_value(load(arena, "base.json", text));
+    return read_text(arena, FOLDER "/bases", arena_printf(arena, "%s.json", name).ptr);
+}
+
+static void run_case(void **state)
+{
+    const char *folder = *state;
+    struct arena *arena = arena_new();
+    struct view_metadata base;
+    struct outcome got = {0};
+    struct error err;
+    struct str base_text = read_base(arena, folder);
+    struct str create = read_text(arena, folder, "create.json");
+    if (view_metadata_parse(base_text, arena, &base, &err) != 0)
+        fail_msg("base.json: %s", err.message);
+    struct str before = publish_view(arena, &base);
+
+    if (create.ptr != NULL)
+        run_create(arena, create, &got);
+    else
+        run_commits(arena, read_text(arena, folder, "commit.json"), &base, &got);
+
+    struct str error_text = read_text(arena, folder, "error.json");
+    if (error_text.ptr != NULL)
+        expect_refusal(arena, error_text, got.result, &got.err, got.document);
+    else
+        expect_result(arena, folder, base_text, &got);
+    assert_true(str_equal(before, publish_view(arena, &base)));
+    arena_free(arena);
+}
+
+static int is_case(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' && strcmp(entry->d_name, "bases") != 0 &&
+           strcmp(entry->d_name, "README.md") != 0;
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[CASES_MAX];
+    struct dirent **entries;
+    struct arena *arena = arena_new();
+    int count = scandir(FOLDER, &entries, is_case, alphasort);
+    if (count <= 0 || count > CASES_MAX) {
+        fprintf(stderr, "no cases in %s\n", FOLDER);
+        return 1;
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = arena_printf(arena, "%s", entries[i]->d_name).ptr;
+        const char *folder = arena_printf(arena, FOLDER "/%s", name).ptr;
+        tests[i] = (struct CMUnitTest){name, run_case, NULL, NULL, (void *)folder};
+        free(entries[i]);
+    }
+    free(entries);
+    int failed = _cmocka_run_group_tests("view commits", tests, (size_t)count, NULL, NULL);
+    arena_free(arena);
+    return failed;
+}
