@@ -125,9 +125,9 @@ test: ## build and run all tests (T='--suite http --only tables' selects; see te
 	$(Q)tools/prepare test
 	$(Q)tests/run.py $(T)
 
-test-engines: ## run real engines against it (T='--suite rck' selects)
+test-engines: ## run real engines against it (T=duckdb selects)
 	$(Q)tools/prepare engines
-	$(Q)tests/run.py $(or $(T),--suite rck)
+	$(Q)tests/run.py --suite $(if $(T),$(T),rck,duckdb)
 
 soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
 	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all

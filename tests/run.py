@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,rck,kill,lint,asan,ubsan,tsan] [--quick]
-                 [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,rck,duckdb,kill,lint,asan,ubsan,tsan]
+                 [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
 Suites: unit, the C tests; http, the program seen from outside; openapi, the description, and every
 reply of the http suite (which it runs) compared with it; pyiceberg, a real client; docs, the code
-in README.md and docs/, executed; rck, the Java compatibility kit; kill, the kill loop and the tests
-of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on those builds. Without
---suite: unit, http, openapi, pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
+in README.md and docs/, executed; rck, the Java compatibility kit; duckdb, an engine; kill, the kill loop
+and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on those
+builds. Without --suite: unit, http, openapi, pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
-ENGINES = ("rck",)
+ENGINES = ("rck", "duckdb")
 SUITES = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint") + ENGINES + SANITIZERS
 DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint")
 QUICK = ("unit", "http", "openapi", "lint")
@@ -131,10 +131,10 @@ def client_environment(name):
 
 
 def engine_job(suite):
-    if suite == "rck":
-        return Job(suite, suite, [sys.executable, str(ROOT / "tests" / "engines" / "rck.py")],
-                   weight=240, chain="java")
-    raise AssertionError(suite)
+    """One Java at a time: their chain."""
+    weight, chain = {"rck": (240, "java"), "duckdb": (75, None)}[suite]
+    return Job(suite, suite, [sys.executable, str(ROOT / "tests" / "engines" / f"{suite}.py")],
+               weight=weight, chain=chain)
 
 
 def jobs_of(suite, arguments, recordings):
