@@ -9,10 +9,13 @@
  *   - a commit answered with a refusal is in no history, unless as the echo of the same bytes sent
  *     by a sibling, or of an unknown outcome;
  *   - a transaction is in the history of all its tables or of none;
+ *   - a view has a version and a log entry for each commit of its history, numbered without gaps;
+ *   - a commit finds only an object of its own kind;
  *   - the pointer only ever names a file that was written. */
 #include "base/log.h"
 #include "base/raw_json.h"
 #include "catalog/commit_core.h"
+#include "iceberg/view_create.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -22,7 +25,8 @@
 
 #include <cmocka.h>
 
-#define TABLES 3
+#define TABLES 3  /* names that are tables, mostly */
+#define OBJECTS 5 /* and the rest that begin as views */
 #define REQUESTS 40
 #define TASKS_MAX 256
 #define HISTORY_MAX 512
@@ -65,7 +69,7 @@ struct sim {
     struct catalog catalog;
     struct warehouse warehouse;
     struct commit_core *core;
-    struct sim_table tables[TABLES];
+    struct sim_table tables[OBJECTS];
     struct sim_request requests[REQUESTS];
     size_t request_count;
     struct sim_task tasks[TASKS_MAX];
@@ -124,13 +128,14 @@ static int sim_load_base(void *arg, struct warehouse *warehouse, enum object_kin
     struct sim_table *table = &sim->tables[table_of_name(ident->name)];
 
     (void)warehouse;
-    (void)kind;
     (void)fresh;
     if (sim->faults && chance(sim, 2)) {
         return error_set(err, ERR_UNAVAILABLE, "no disk");
     }
     *out = (struct commit_base){.namespace_exists = true};
-    if (table->version != NULL) {
+    if (table->version != NULL && table->version->row.kind != kind) {
+        out->is_other_kind = true;
+    } else if (table->version != NULL) {
         out->version = table->version;
         object_version_ref(table->version);
     }
@@ -166,7 +171,7 @@ static bool sim_find_repeat(void *arg, int64_t object_id, const struct caller *c
 {
     struct sim *sim = arg;
 
-    for (size_t t = 0; t < TABLES; t++) {
+    for (size_t t = 0; t < OBJECTS; t++) {
         for (size_t i = 0; i < sim->tables[t].history_count; i++) {
             const struct sim_history *h = &sim->tables[t].history[i];
             if (h->id == object_id && same_digest(&h->digest, &caller->request_digest)) {
@@ -215,7 +220,8 @@ static enum change_outcome judge(struct sim *sim, const struct change_set *set)
         const struct change *c = &set->changes[i];
         const struct sim_table *table = &sim->tables[table_of_name(c->name)];
         if (c->kind == CHANGE_OBJECT_CREATE && table->version != NULL) {
-            return CHANGE_EXISTS;
+            return table->version->row.kind == c->object_kind ? CHANGE_EXISTS
+                                                              : CHANGE_EXISTS_OTHER_KIND;
         }
         if (c->kind == CHANGE_OBJECT_UPDATE && table->version == NULL) {
             return CHANGE_MISSING;
@@ -280,10 +286,8 @@ static void decide_oldest(struct sim *sim)
     change->done(change);
 }
 
-static void drop_some_table(struct sim *sim)
+static void drop(struct sim_table *table)
 {
-    struct sim_table *table = &sim->tables[roll(sim) % TABLES];
-
     object_version_unref(table->version);
     table->version = NULL;
 }
@@ -291,7 +295,7 @@ static void drop_some_table(struct sim *sim)
 /* Another node commits: the row moves on under everybody who built on the old one. */
 static void swing_some_pointer(struct sim *sim)
 {
-    struct sim_table *table = &sim->tables[roll(sim) % TABLES];
+    struct sim_table *table = &sim->tables[roll(sim) % OBJECTS];
 
     if (table->version == NULL) {
         return;
@@ -303,6 +307,46 @@ static void swing_some_pointer(struct sim *sim)
     struct object_version *next = object_version_build(&table->version->metadata, &row);
     object_version_unref(table->version);
     table->version = next;
+}
+
+/* Another node makes a view. */
+static void make_view(struct sim *sim, size_t at)
+{
+    struct sim_table *view = &sim->tables[at];
+    struct error err = {0};
+    struct view_create create;
+    union object_metadata metadata;
+    char uuid[UUID_TEXT_BYTES];
+    struct str body =
+        STR("{\"name\":\"v\",\"schema\":{\"type\":\"struct\",\"fields\":[]},\"view-version\":{"
+            "\"version-id\":1,\"timestamp-ms\":1,\"schema-id\":0,\"summary\":{},"
+            "\"default-namespace\":[],\"representations\":[{\"type\":\"sql\",\"sql\":\"0\","
+            "\"dialect\":\"d\"}]},\"properties\":{\"version.history.num-entries\":\"1000\"}}");
+
+    sim_uuid(sim, uuid);
+    struct str place = arena_printf(sim->arena, "file:///w/t%zu", at);
+    if (view_create_parse(body, sim->arena, &create, &err) != 0 ||
+        view_create_build(&create, place, uuid, sim->arena, &metadata.view, &err) != 0) {
+        fail_msg("%s", err.message);
+    }
+    struct object_row row = {
+        .kind = OBJECT_VIEW,
+        .id = view->id = ++sim->next_id,
+        .version = view->row_version = 1,
+        .metadata_location = arena_printf(sim->arena, "file:///w/made-%lld", (long long)view->id),
+    };
+    view->version = object_version_build(&metadata, &row);
+}
+
+static void drop_or_make(struct sim *sim)
+{
+    size_t at = roll(sim) % OBJECTS;
+
+    if (at >= TABLES && sim->tables[at].version == NULL) {
+        make_view(sim, at);
+    } else {
+        drop(&sim->tables[at]);
+    }
 }
 
 /* ---- clients --------------------------------------------------------------------------------- */
@@ -337,6 +381,18 @@ static struct str body_append(struct sim *sim, int64_t snapshot_id, int64_t pare
                         (long long)snapshot_id);
 }
 
+/* All clients think that the next version is the second. */
+static struct str body_replace(struct sim *sim, int64_t number)
+{
+    return arena_printf(sim->arena,
+                        "{\"updates\":[{\"action\":\"add-view-version\",\"view-version\":{"
+                        "\"version-id\":2,\"timestamp-ms\":%lld,\"schema-id\":0,\"summary\":{},"
+                        "\"default-namespace\":[],\"representations\":[{\"type\":\"sql\","
+                        "\"sql\":\"%lld\",\"dialect\":\"d\"}]}},"
+                        "{\"action\":\"set-current-view-version\",\"view-version-id\":-1}]}",
+                        (long long)sim->now_ms, (long long)number);
+}
+
 static struct str body_create(struct sim *sim, size_t table)
 {
     char uuid[UUID_TEXT_BYTES];
@@ -357,7 +413,7 @@ static struct str body_create(struct sim *sim, size_t table)
         uuid, table);
 }
 
-/* Moves the table to a place that the metastore will refuse. */
+/* Moves the object to a place that the metastore will refuse. */
 static struct str body_move(struct sim *sim, const struct sim_request *r)
 {
     return arena_printf(sim->arena,
@@ -366,7 +422,13 @@ static struct str body_move(struct sim *sim, const struct sim_request *r)
                         (long long)r->snapshot_id);
 }
 
-static struct str request_body(struct sim *sim, struct sim_request *r, size_t table)
+static struct str view_body(struct sim *sim, struct sim_request *r)
+{
+    r->moves = chance(sim, 8);
+    return r->moves ? body_move(sim, r) : body_replace(sim, r->snapshot_id);
+}
+
+static struct str table_body(struct sim *sim, struct sim_request *r, size_t table)
 {
     const struct object_version *version = sim->tables[table].version;
 
@@ -375,33 +437,47 @@ static struct str request_body(struct sim *sim, struct sim_request *r, size_t ta
         return body_move(sim, r);
     }
 
-    if (version == NULL && chance(sim, 80)) {
+    if (chance(sim, version == NULL ? 80 : 3)) {
         return body_create(sim, table);
     }
-    int64_t parent = version == NULL ? SNAPSHOT_NONE : version->metadata.table.current_snapshot_id;
+    bool is_table = version != NULL && version->row.kind == OBJECT_TABLE;
+    int64_t parent = is_table ? version->metadata.table.current_snapshot_id : SNAPSHOT_NONE;
     return body_append(sim, r->snapshot_id, parent, chance(sim, 40));
+}
+
+/* Mostly of the kind that the name has, or had. */
+static void choose_objects(struct sim *sim, struct sim_request *r, enum object_kind kind)
+{
+    if (chance(sim, 5)) {
+        r->tables[0] = roll(sim) % OBJECTS;
+    } else if (kind == OBJECT_VIEW) {
+        r->tables[0] = TABLES + roll(sim) % (OBJECTS - TABLES);
+    } else {
+        r->tables[0] = roll(sim) % TABLES;
+    }
+    r->tables[1] = (r->tables[0] + 1) % TABLES;
 }
 
 static void fill_request(struct sim *sim, struct sim_request *r)
 {
     static struct str levels[1] = {{"ns", 2}};
-    static const char *const names[TABLES] = {"t0", "t1", "t2"};
+    static const char *const names[OBJECTS] = {"t0", "t1", "t2", "t3", "t4"};
     struct str bodies[2];
+    enum object_kind kind = chance(sim, 30) ? OBJECT_VIEW : OBJECT_TABLE;
 
     r->moves = false;
     r->caller.principal = STR("p");
     r->caller.operation = "updateTable";
     r->snapshot_id = 1000 + (int64_t)sim->request_count;
-    r->request.change_count = 1 + chance(sim, 20);
+    r->request.change_count = 1 + (kind == OBJECT_TABLE && chance(sim, 20));
     r->request.is_transaction = r->request.change_count > 1;
-    r->tables[0] = roll(sim) % TABLES;
-    r->tables[1] = (r->tables[0] + 1) % TABLES;
+    choose_objects(sim, r, kind);
     for (size_t i = 0; i < r->request.change_count; i++) {
         struct error err = {0};
-        bodies[i] = request_body(sim, r, r->tables[i]);
+        bodies[i] = kind == OBJECT_VIEW ? view_body(sim, r) : table_body(sim, r, r->tables[i]);
         r->changes[i].ident.ns = (struct namespace_ident){1, levels};
         r->changes[i].ident.name = str_cstr(names[r->tables[i]]);
-        if (object_change_parse(OBJECT_TABLE, bodies[i], sim->arena, &r->changes[i], &err) != 0) {
+        if (object_change_parse(kind, bodies[i], sim->arena, &r->changes[i], &err) != 0) {
             fail_msg("%s", err.message);
         }
     }
@@ -497,6 +573,24 @@ static void check_request(struct sim *sim, const struct sim_request *r)
     }
 }
 
+/* Its history is its versions: the first, and one per commit that was applied. */
+static void check_view(const struct sim_table *view)
+{
+    const struct view_metadata *m = &view->version->metadata.view;
+    size_t commits = 0;
+
+    for (size_t h = 0; h < view->history_count; h++) {
+        commits += view->history[h].id == view->id;
+    }
+    assert_int_equal(m->versions.count, 1 + commits);
+    assert_int_equal(m->version_log.count, 1 + commits);
+    for (size_t i = 0; i <= commits; i++) {
+        assert_int_equal(m->versions.elements[i].id, 1 + i);
+        assert_int_equal(m->version_log.elements[i].id, 1 + i);
+    }
+    assert_int_equal(m->current_version_id, 1 + commits);
+}
+
 /* ---- one run --------------------------------------------------------------------------------- */
 
 static void step(struct sim *sim)
@@ -513,7 +607,7 @@ static void step(struct sim *sim)
     } else if (dice < 97 && sim->request_count < REQUESTS) {
         send_request(sim);
     } else if (sim->faults && chance(sim, 30)) {
-        drop_some_table(sim);
+        drop_or_make(sim);
     } else if (sim->faults && chance(sim, 50)) {
         swing_some_pointer(sim);
     }
@@ -548,6 +642,9 @@ static void open_sim(struct sim *sim, uint64_t seed, bool faults)
         .implicit_idempotency = true,
     };
     sim->core = commit_core_new(&sim->catalog, &ports, 1000);
+    for (size_t i = TABLES; i < OBJECTS; i++) {
+        make_view(sim, i);
+    }
 }
 
 static void close_sim(struct sim *sim)
@@ -557,7 +654,7 @@ static void close_sim(struct sim *sim)
     for (size_t i = 0; i < sim->request_count; i++) {
         object_version_unref(sim->requests[i].request.version);
     }
-    for (size_t i = 0; i < TABLES; i++) {
+    for (size_t i = 0; i < OBJECTS; i++) {
         object_version_unref(sim->tables[i].version);
     }
     arena_free(sim->arena);
@@ -578,6 +675,11 @@ static size_t run_seed(uint64_t seed, bool faults)
     for (size_t i = 0; i < sim.request_count; i++) {
         check_request(&sim, &sim.requests[i]);
         committed += sim.requests[i].request.result == 0;
+    }
+    for (size_t i = 0; i < OBJECTS; i++) {
+        if (sim.tables[i].version != NULL && sim.tables[i].version->row.kind == OBJECT_VIEW) {
+            check_view(&sim.tables[i]);
+        }
     }
     close_sim(&sim);
     return committed;
