@@ -1,14 +1,14 @@
 """Judges what writers saw against what the catalog kept (reliability.md 1.2). No search is needed:
-every commit leaves a mark of its own (a snapshot id or a property key), history rows name their
-parents, and so each table's commits form one chain in which every mark has one place.
+every commit leaves a mark of its own (a snapshot id, a property key or a view's query), history rows
+name their parents, and so each object's commits form one chain in which every mark has one place.
 
-Marks are ("snapshot", id) and ("property", key)."""
+Marks are ("snapshot", id), ("property", key) and ("query", sql)."""
 import dataclasses
 import os
 import re
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
-MARK = "mark."  # property keys of commits begin so
+MARK = "mark."  # property keys and queries of commits begin so
 
 
 @dataclasses.dataclass
@@ -34,7 +34,7 @@ class Load:
 
 @dataclasses.dataclass
 class Table:
-    """What was found in the end. `rows`: its history rows, oldest first; `files`: location ->
+    """A table or view, as it was found in the end. `rows`: its history rows, oldest first; `files`: location ->
     document, or None when it is missing or not whole; `loaded`: the answer to a load."""
     rows: list
     files: dict
@@ -44,7 +44,8 @@ class Table:
 def marks_of(document):
     found = {("snapshot", s["snapshot-id"]) for s in document.get("snapshots", [])}
     found |= {("property", k) for k in document.get("properties", {}) if k.startswith(MARK)}
-    return found
+    queries = [r["sql"] for v in document.get("versions", []) for r in v["representations"]]
+    return found | {("query", sql) for sql in queries if sql.startswith(MARK)}
 
 
 def file_number(location):
@@ -120,6 +121,33 @@ class Chain:
 
     def check_document(self, i, document, before):
         where = f"version {i + 1}"
+        if "view-uuid" in document:
+            self.check_view(where, document)
+        else:
+            self.check_table(where, i, document, before)
+        if before is None:
+            return
+        for member, name in (("table-uuid", "uuid"), ("view-uuid", "uuid"), ("location", "location")):
+            if document.get(member) != before.get(member):
+                self.fault(f"{where}: another {name}")
+        numbers = file_number(self.locations[i - 1]), file_number(self.locations[i])
+        if None in numbers or numbers[1] != numbers[0] + 1:
+            self.fault(f"{where}: file number {numbers[1]} after {numbers[0]}")
+
+    def check_view(self, where, document):
+        """Its versions are never trimmed in these runs, and each became current once."""
+        ids = [v["version-id"] for v in document["versions"]]
+        if ids != list(range(1, len(ids) + 1)):
+            self.fault(f"{where}: versions {ids}")
+        if [e["version-id"] for e in document["version-log"]] != ids:
+            self.fault(f"{where}: the version log is not the versions")
+        if document["current-version-id"] != ids[-1]:
+            self.fault(f"{where}: the current version is not the last")
+        queries = [v["representations"][0]["sql"] for v in document["versions"]]
+        if len(set(queries)) != len(queries):
+            self.fault(f"{where}: a query twice")
+
+    def check_table(self, where, i, document, before):
         snapshots = document["snapshots"]
         ids = [s["snapshot-id"] for s in snapshots]
         if len(set(ids)) != len(ids):
@@ -157,13 +185,6 @@ class Chain:
         times = [e["timestamp-ms"] for e in log] + [document["last-updated-ms"]]
         if times != sorted(times):
             self.fault(f"{where}: time goes back")
-        if document["table-uuid"] != before["table-uuid"]:
-            self.fault(f"{where}: another uuid")
-        if document["location"] != before["location"]:
-            self.fault(f"{where}: another location")
-        numbers = file_number(self.locations[i - 1]), file_number(self.locations[i])
-        if None in numbers or numbers[1] != numbers[0] + 1:
-            self.fault(f"{where}: file number {numbers[1]} after {numbers[0]}")
 
     def check_head(self, table):
         if not self.locations:

@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT)
 
-from tests.harness import (Client, Server, append, failpoint_binary, quote,  # noqa: E402
+from tests.harness import (Client, Server, append, failpoint_binary,  # noqa: E402
                            read_metadata, set_properties)
 from tests.soak.checker import (MARK, OK, REFUSED, UNKNOWN, Load, Op, Table, check,  # noqa: E402
                                 check_name)
@@ -91,7 +91,7 @@ class Worker(threading.Thread):
 
     def load(self, table):
         sent = time.monotonic()
-        reply = self.send("GET", self.client.table_path(self.cycle.ns, table))
+        reply = self.send("GET", path_of(self.client, self.cycle.ns, table))
         if reply.status != 200:
             if reply.status in (429, 500, 503):
                 return None
@@ -115,6 +115,27 @@ class Worker(threading.Thread):
             raise
         if not settle(op, reply):
             self.cycle.doubts.append(doubt)
+
+
+def path_of(client, ns, name):
+    """Of a table or view, by how the names of this loop begin."""
+    return client.ns_path(ns, f"/views/{name}") if name.startswith("view") else client.table_path(
+        ns, name)
+
+
+def create_body(name):
+    """Of a table or view, as above."""
+    body = {"name": name, "schema": {"type": "struct", "fields": []}}
+    if name.startswith("view"):
+        body.update({"view-version": view_version("select 1"),
+                     "properties": {"version.history.num-entries": "1000000"}})
+    return body
+
+
+def view_version(sql):
+    return {"version-id": 1, "timestamp-ms": int(time.time() * 1000), "schema-id": 0, "summary": {},
+            "default-namespace": [], "representations": [
+                {"type": "sql", "sql": sql, "dialect": "spark"}]}
 
 
 def settle(op, reply):
@@ -165,6 +186,19 @@ class PropertyWriter(Worker):
                     {"updates": [set_properties(**{mark: "x"})]}, self.key())
 
 
+class ViewWriter(Worker):
+    """Replaces a view that others replace too; nobody looks, so everybody is renumbered."""
+
+    def step(self):
+        if self.random.random() < 0.2:
+            self.load("view")
+        sql = f"{MARK}{uuid.uuid4().hex}"
+        op = Op({"view": ("query", sql)}, time.monotonic(), what=f"replace by {self.number}")
+        self.commit(op, "POST", path_of(self.client, self.cycle.ns, "view"), {"updates": [
+            {"action": "add-view-version", "view-version": view_version(sql)},
+            {"action": "set-current-view-version", "view-version-id": -1}]}, self.key())
+
+
 class TransactionWriter(Worker):
     """Two tables at once: an append to one, a property or an append to the other."""
 
@@ -198,15 +232,15 @@ class NameWriter(Worker):
     """Creates and drops names that are its own, and touches everything else a catalog has."""
 
     def step(self):
-        name = f"name{self.number}_{self.random.randrange(3)}"
+        name = f"{self.random.choice(('name', 'view'))}{self.number}_{self.random.randrange(3)}"
         steps = self.cycle.names.setdefault(name, [])
         headers = self.key()
         if self.random.random() < 0.55:
-            action = ("create", "POST", self.client.ns_path(self.cycle.ns, "/tables"),
-                      {"name": name, "schema": {"type": "struct", "fields": []}}, headers)
+            action = ("create", "POST", path_of(self.client, self.cycle.ns, name).rpartition("/")[0],
+                      create_body(name), headers)
         else:
             purge = self.random.choice(("", "?purgeRequested=true"))
-            action = ("drop", "DELETE", self.client.table_path(self.cycle.ns, name) + purge, None,
+            action = ("drop", "DELETE", path_of(self.client, self.cycle.ns, name) + purge, None,
                       headers)
         try:
             reply = self.send(*action[1:])
@@ -269,6 +303,7 @@ class Cycle:
         self.names, self.name_doubts = {}, []
         self.ended = threading.Event()
         self.tables = ("shared", "left", "right")
+        self.objects = self.tables + ("view",)
 
     def run(self):
         self.prepare()
@@ -281,12 +316,13 @@ class Cycle:
         return met, faults
 
     def prepare(self):
-        """The tables of this cycle, made by a healthy server."""
+        """The tables and the view of this cycle, made by a healthy server."""
         self.server.set_failpoints(None)
         self.server.start()
         client = Client(self.server)
         for reply in [client.create_namespace(self.ns)] + [
-                client.create_table(self.ns, table) for table in self.tables]:
+                client.create_table(self.ns, table) for table in self.tables] + [
+                client.post(client.ns_path(self.ns, "/views"), create_body("view"))]:
             if reply.status != 200:
                 raise AssertionError(repr(reply))
         client.close()
@@ -302,7 +338,8 @@ class Cycle:
                     Appender(self, 3, "left"), PropertyWriter(self, 4, self.tables),
                     PropertyWriter(self, 5, ("shared",)),
                     TransactionWriter(self, 6, ("left", "right")),
-                    TransactionWriter(self, 7, ("right", "shared")), NameWriter(self, 8)])
+                    TransactionWriter(self, 7, ("right", "shared")), NameWriter(self, 8),
+                    ViewWriter(self, 9), ViewWriter(self, 10)])
         for worker in workers:
             worker.start()
         deadline = time.monotonic() + self.random.uniform(0.05, WORK_SECONDS)
@@ -348,28 +385,31 @@ class Cycle:
         for row in client.history():
             if row["namespace"] == [self.ns]:
                 rows[row["name"]].append(row)
-        tables = {}
-        for name in self.tables:
+        objects = {}
+        for name in self.objects:
             files = {}
             for row in rows[name]:
                 try:
                     files[row["metadata-location"]] = read_metadata(row["metadata-location"])
                 except (OSError, ValueError):
                     files[row["metadata-location"]] = None
-            tables[name] = Table(rows[name], files, client.load_table(self.ns, name).json)
-        faults = check(tables, self.ops, self.loads)
-        listed = {i["name"] for i in client.list_tables(self.ns).json["identifiers"]}
+            objects[name] = Table(rows[name], files,
+                                  client.get(path_of(client, self.ns, name)).json)
+        faults = check(objects, self.ops, self.loads)
+        listed = {i["name"] for kind in ("/tables", "/views")
+                  for i in client.get(client.ns_path(self.ns, kind)).json["identifiers"]}
         for name, steps in self.names.items():
-            exists = client.head(client.table_path(self.ns, quote(name))).status == 204
+            exists = client.head(path_of(client, self.ns, name)).status == 204
             if exists != (name in listed):
                 faults.append(f"{name}: a list and a look at it disagree")
             faults += check_name(name, steps, exists)
             if exists:
-                loaded = client.load_table(self.ns, name).json
+                loaded = client.get(path_of(client, self.ns, name)).json
                 if loaded["metadata"] != read_metadata(loaded["metadata-location"]):
                     faults.append(f"{name}: its file is not what a load answers")
-        if listed - set(self.names) - set(self.tables):
-            faults.append(f"tables that nobody made: {listed - set(self.names) - set(self.tables)}")
+        strangers = listed - set(self.names) - set(self.objects)
+        if strangers:
+            faults.append(f"tables or views that nobody made: {strangers}")
         client.close()
         self.landed = sum(op.outcome == OK for op in self.ops)
         return faults

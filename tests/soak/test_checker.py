@@ -262,6 +262,63 @@ class Checker(unittest.TestCase):
         self.rejected("file number 7 after 4")
 
 
+def view_document(queries):
+    ids = list(range(1, len(queries) + 1))
+    return {"view-uuid": "u", "location": "file:///w/v", "current-version-id": ids[-1],
+            "versions": [{"version-id": i, "representations": [{"sql": q}]}
+                         for i, q in zip(ids, queries)],
+            "version-log": [{"version-id": i} for i in ids]}
+
+
+class Views(unittest.TestCase):
+    """A view with three versions of its metadata: create, replace a, two replaces b and c folded."""
+
+    def setUp(self):
+        queries = [["1"], ["1", MARK + "a"], ["1", MARK + "a", MARK + "b", MARK + "c"]]
+        self.files = {location(n): view_document(q) for n, q in enumerate(queries)}
+        rows = [Checker.row(1, 1), Checker.row(2, 2), Checker.row(3, 3), Checker.row(4, 3)]
+        self.view = Table(rows, self.files, {"metadata-location": location(2),
+                                             "metadata": copy.deepcopy(self.files[location(2)])})
+        self.ops = [Checker.op({"v": ("query", MARK + q)}, n, n + 0.5, OK, location(min(int(n), 2)))
+                    for n, q in ((1, "a"), (2, "b"), (2.1, "c"))]
+
+    def rejected(self, fragment):
+        self.view.loaded["metadata"] = self.files[location(2)]
+        faults = check({"v": self.view}, self.ops)
+        self.assertTrue(any(fragment in f for f in faults), f"not found: {fragment} in {faults}")
+
+    def test_correct(self):
+        self.assertEqual([], check({"v": self.view}, self.ops))
+
+    def test_lost(self):
+        self.files[location(2)] = view_document(["1", MARK + "b", MARK + "c"])
+        self.rejected("version 3 lost")
+
+    def test_overwritten(self):
+        self.files[location(2)] = view_document(["1", MARK + "a", MARK + "c"])
+        self.rejected("lost:")
+
+    def test_doubled(self):
+        self.files[location(2)] = view_document(["1"] + [MARK + q for q in "abcc"])
+        self.rejected("a query twice")
+
+    def test_numbers(self):
+        self.files[location(2)]["versions"][3]["version-id"] = 3
+        self.rejected("versions [1, 2, 3, 3]")
+
+    def test_log(self):
+        self.files[location(2)]["version-log"].pop()
+        self.rejected("the version log is not the versions")
+
+    def test_current(self):
+        self.files[location(2)]["current-version-id"] = 3
+        self.rejected("the current version is not the last")
+
+    def test_identity(self):
+        self.files[location(2)]["view-uuid"] = "w"
+        self.rejected("another uuid")
+
+
 class Names(unittest.TestCase):
     def test_right(self):
         for steps, final in ([[("create", 200)], True], [[("create", 200), ("drop", 204)], False],
