@@ -1,7 +1,7 @@
 # firn: build, run, test. `make help` lists the targets.
 # Sources are found by folder: a new .c file in a room is built without touching this file.
 #
-# VARIANT  release (default) | failpoint | asan | ubsan | tsan   → build/VARIANT
+# VARIANT  release (default) | failpoint | asan | ubsan | tsan | fuzz   → build/VARIANT
 # CC       gcc (default) or clang
 # DEV=1    warnings are errors (on for every target that tests)
 # V=1      show the commands
@@ -40,8 +40,13 @@ LDFLAGS_ALL += -fsanitize=undefined
 else ifeq ($(VARIANT),tsan)
 CFLAGS_ALL += -O1 -DFIRN_FAILPOINTS -fsanitize=thread
 LDFLAGS_ALL += -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC := clang
+CFLAGS_ALL += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+              -fno-omit-frame-pointer
+LDFLAGS_ALL += -fsanitize=fuzzer,address,undefined
 else
-$(error VARIANT is one of release, failpoint, asan, ubsan, tsan)
+$(error VARIANT is one of release, failpoint, asan, ubsan, tsan, fuzz)
 endif
 
 SOURCES   := $(foreach room,$(ROOMS),$(sort $(wildcard $(room)/*.c)))
@@ -49,6 +54,8 @@ OBJECTS   := $(SOURCES:%.c=$(OUT)/%.o)
 LIBRARY   := $(OUT)/libfirn.a
 TESTS     := $(sort $(wildcard tests/unit/test_*.c) $(wildcard tests/contract/test_*.c))
 TEST_BINS := $(TESTS:%.c=$(OUT)/%)
+FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS := $(FUZZERS:%.c=$(OUT)/%)
 PRELOADS  := slow_fsync
 BENCHES   := $(filter-out $(PRELOADS:%=bench/%.c),$(sort $(wildcard bench/*.c)))
 BENCH_BINS := $(BENCHES:%.c=$(OUT)/%) $(PRELOADS:%=$(OUT)/bench/%.so)
@@ -70,8 +77,8 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit programs openapi test test-engines soak-kill bench bench-programs asan \
-        ubsan tsan lint docs format install prepare prepare-test clean
+.PHONY: all help run unit fuzz fuzz-programs programs openapi test test-engines soak-kill bench \
+        bench-programs asan ubsan tsan lint docs format install prepare prepare-test clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -115,11 +122,26 @@ $(TESTS:%.c=$(OUT)/%.o) $(CASE_OBJECTS): | $(PREPARE_TEST)
 run: all ## build, start the catalog on 127.0.0.1:8181, show how to use it
 	$(Q)tools/run
 
-unit: $(TEST_BINS) ## build and run the C tests (T=name selects)
-	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS)); do $$t >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
+# The driver that replays corpora; libFuzzer brings one of its own.
+ifneq ($(VARIANT),fuzz)
+$(FUZZ_BINS): $(OUT)/tests/fuzz/standalone.o
+endif
+$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIBRARY)
+	@$(if $(V),,echo "  LINK  $@")
+	$(Q)$(CC) $(LDFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) $(PACKAGE_LIBS)
+
+unit: $(TEST_BINS) $(FUZZ_BINS) ## build and run the C tests (T=name selects)
+	$(Q)failed=0; for t in $(filter %$(T),$(TEST_BINS) $(FUZZ_BINS)); do \
+	$$t $$(tools/fuzz --corpus $$t) >$$t.log 2>&1 || { failed=1; cat $$t.log; }; \
 	grep -hE '^\[  (PASSED|FAILED)' $$t.log | head -1 | sed "s|^|$$(basename $$t) |"; done; exit $$failed
 
-programs: all $(TEST_BINS)
+fuzz: ## mutate inputs with clang (T=path: that target, SECONDS=60 each)
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz DEV=1 $(if $(T),build/fuzz/tests/fuzz/fuzz_$(T),fuzz-programs)
+	$(Q)tools/fuzz --seconds $(or $(SECONDS),60) $(T)
+
+fuzz-programs: $(FUZZ_BINS)
+
+programs: all $(TEST_BINS) $(FUZZ_BINS)
 
 test: ## build and run all tests (T='--suite http --only tables' selects; see tests/run.py)
 	$(Q)tools/prepare test
@@ -165,4 +187,4 @@ install: all ## install the program under DESTDIR and PREFIX
 clean: ## remove build/
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(BENCHES:%.c=$(OUT)/%.d) $(CASE_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(FUZZ_BINS:=.d) $(OUT)/tests/fuzz/standalone.d $(BENCHES:%.c=$(OUT)/%.d) $(CASE_OBJECTS:.o=.d)

@@ -4,11 +4,12 @@
     tests/run.py [--suite unit,http,openapi,pyiceberg,docs,rck,duckdb,kill,lint,asan,ubsan,tsan]
                  [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
-Suites: unit, the C tests; http, the program seen from outside; openapi, the description, and every
-reply of the http suite (which it runs) compared with it; pyiceberg, a real client; docs, the code
-in README.md and docs/, executed; rck, the Java compatibility kit; duckdb, an engine; kill, the kill loop
-and the tests of its checker; lint; asan, ubsan, tsan: the C tests and the http tests on those
-builds. Without --suite: unit, http, openapi, pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
+Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
+openapi, the description, and every reply of the http suite (which it runs) compared with it;
+pyiceberg, a real client; docs, the code in README.md and docs/, executed; rck, the Java
+compatibility kit; duckdb, an engine; kill, the kill loop and the tests of its checker; lint; asan,
+ubsan, tsan: the unit and the http tests on those builds. Without --suite: unit, http, openapi,
+pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
@@ -97,8 +98,14 @@ def unit_jobs(suite, variant):
     env = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
     sources = [p.relative_to(ROOT) for folder in ("unit", "contract")
                for p in sorted((ROOT / "tests" / folder).glob("test_*.c"))]
-    return [Job(suite, f"unit {p.stem}", [str(ROOT / "build" / variant / p.with_suffix(""))],
+    jobs = [Job(suite, f"unit {p.stem}", [str(ROOT / "build" / variant / p.with_suffix(""))],
                 env=env, kind="cmocka") for p in sources]
+    for target in sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c")):  # on their corpora
+        corpus = ROOT / "tests" / "fuzz" / "corpus" / target.stem.removeprefix("fuzz_")
+        jobs.append(Job(suite, f"unit {target.stem}", [
+            str(ROOT / "build" / variant / "tests" / "fuzz" / target.stem), str(corpus)],
+            env=env, kind="cmocka"))
+    return jobs
 
 
 def http_jobs(suite, variant, recordings=None):
