@@ -75,6 +75,11 @@ class Text(unittest.TestCase):
             for status in (400, 413, 414, 429, 431, 500, 503):  # whatever the operation
                 self.assertIn(status, statuses, operation.id)
 
+    def test_every_change_may_have_an_unknown_outcome(self):
+        for operation in self.description.operations.values():
+            said = operation.responses["500"]["$ref"].endswith("/CommitStateUnknown")
+            self.assertEqual(operation.method in ("POST", "DELETE"), said, operation.id)
+
     def test_errors_are_those_of_the_table(self):
         kinds, told = error_types(), set()
         for name, response in self.document["components"]["responses"].items():
