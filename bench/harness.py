@@ -138,7 +138,7 @@ class Noise:
     def percent(self):
         others = busy_seconds() - self.busy - (own_seconds(Process.alive) - self.own)
         span = (time.monotonic() - self.began) * os.cpu_count()
-        return max(0.0, 100 * others / span) if span > 0 else 0.0
+        return min(100.0, max(0.0, 100 * others / span)) if span > 0 else 0.0
 
 
 # ---- processes ------------------------------------------------------------------------------------
