@@ -112,17 +112,17 @@ static void put_quoted(struct line *line, struct str value)
     put(line, "\"");
 }
 
-/* Whether a value may stand in a text line without quotes. */
+/* Whether a value may stand in a text line without quotes: printable, no space, '"', '\\' or '='.
+ */
 static bool is_plain(struct str value)
 {
-    if (value.len == 0 || value.len > VALUE_BYTES_MAX)
-        return false;
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
-        if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=')
-            return false;
-    }
-    return true;
+    static const bool quoted[256] = {
+        [0 ... ' '] = true, ['"'] = true, ['='] = true, ['\\'] = true, [0x7F ... 0xFF] = true,
+    };
+    bool plain = value.len > 0 && value.len <= VALUE_BYTES_MAX;
+    for (size_t i = 0; plain && i < value.len; i++)
+        plain = !quoted[(uint8_t)value.ptr[i]];
+    return plain;
 }
 
 /* The name of the next field and what stands between it and its value; false when the line is full.

@@ -155,8 +155,8 @@ int router_find(struct str method, struct str target, struct arena *arena, struc
     insert_default_prefix(&segments);
 
     for (size_t r = 0; r < route_count; r++) {
-        if (!str_equal_cstr(method, routes[r].method) || !pattern_matches(&patterns[r], &segments))
-            continue;
+        if (!pattern_matches(&patterns[r], &segments) || !str_equal_cstr(method, routes[r].method))
+            continue; /* in this order: most rows differ in their count of segments */
         for (size_t i = 0; i < segments.count; i++)
             if (patterns[r].params[i] != PARAM_COUNT)
                 out->params[patterns[r].params[i]] = segments.items[i];
