@@ -1,4 +1,4 @@
-/* One event, one line, one write(2).
+/* One event, one line, one write(2), unless the thread holds its lines.
  *
  * A line is built in a fixed buffer on the stack: logging never allocates, so it works when memory
  * has run out. Every value is capped and every control character escaped; a line that would not fit
@@ -202,14 +202,53 @@ static void line_begin(struct line *line, enum log_level level)
     put_text_field(line, "level", str_cstr(level_names[level]));
 }
 
-static void line_end(struct line *line)
+/* The lines of this thread that wait for being written, in memory of whoever holds them. */
+static _Thread_local struct {
+    char *bytes;
+    size_t len, capacity;
+} held;
+
+static void write_out(const char *bytes, size_t len)
 {
-    put(line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     ssize_t written;
     do
-        written = write(STDERR_FILENO, line->bytes, line->len);
+        written = write(STDERR_FILENO, bytes, len);
     while (written < 0 && errno == EINTR);
     /* When stderr is gone there is nobody left to tell. */
+}
+
+static void write_held(void)
+{
+    if (held.len > 0)
+        write_out(held.bytes, held.len);
+    held.len = 0;
+}
+
+void log_hold(char *bytes, size_t capacity)
+{
+    assert(held.bytes == NULL && bytes != NULL);
+    held.bytes = bytes;
+    held.capacity = capacity;
+}
+
+void log_release(void)
+{
+    write_held();
+    held.bytes = NULL;
+    held.capacity = 0;
+}
+
+static void line_end(struct line *line, enum log_level level)
+{
+    put(line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    if (line->len > held.capacity - held.len || level <= LOG_LEVEL_WARN)
+        write_held(); /* so that lines keep their order */
+    if (line->len > held.capacity - held.len || level <= LOG_LEVEL_WARN) {
+        write_out(line->bytes, line->len);
+        return;
+    }
+    memcpy(held.bytes + held.len, line->bytes, line->len);
+    held.len += line->len;
 }
 
 PRINTF_LIKE(2, 0)
@@ -221,7 +260,7 @@ static void log_message(enum log_level level, const char *format, va_list args)
         return;
     line_begin(&line, level);
     put_text_field(&line, "msg", str_cstr(text));
-    line_end(&line);
+    line_end(&line, level);
 }
 
 #define LOG_MESSAGE(level, format)                \
@@ -276,5 +315,5 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
         else
             put_number_field(&line, fields[i].name, fields[i].number);
     }
-    line_end(&line);
+    line_end(&line, level);
 }

@@ -1,7 +1,7 @@
 /* One line per event on stderr, text (key=value) or JSON. Control bytes are escaped, fields capped,
  * so that one event is one line whatever names contain. Levels: error = an operator must act; warn
  * = degraded; info = lifecycle and one line per request; debug = for developers. Threads: safe; a
- * line is one write(2). */
+ * line is one write(2), or one of several lines of its thread in one (log_hold). */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -28,6 +28,12 @@ struct log_field {
 };
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
                 size_t count);
+
+/* From here on this thread's lines are gathered in the bytes and written together: by log_release,
+ * when there is no room for the next one, and with any line of level error or warn. For loops that
+ * log a line per request; what is held is lost if the process is killed. */
+void log_hold(char *bytes, size_t capacity);
+void log_release(void);
 
 _Noreturn void log_fatal(const char *format, ...) PRINTF_LIKE(1, 2); /* logs, then abort() */
 

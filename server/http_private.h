@@ -80,6 +80,7 @@ struct http_loop {
     struct http_linger *lingers;
     size_t linger_count;
     int64_t now_us, reap_at_us;
+    char log_lines[8192]; /* of one pass over the connections */
 };
 
 struct http_server {

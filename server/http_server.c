@@ -119,7 +119,9 @@ static void *run_loop(void *arg)
             loop->now_us = clock_monotonic_us(&clock_system);
         resume_completed(loop);
         loop->run_again = false;
+        log_hold(loop->log_lines, sizeof(loop->log_lines));
         MHD_run(loop->daemon);
+        log_release();
         http_reap(loop);
         if (loop->listen_fd >= 0 && atomic_load(&loop->stop_listening))
             stop_listening(loop);

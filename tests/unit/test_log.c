@@ -78,6 +78,29 @@ static void writes_text(void **state)
     assert_str(take_line(), "level=info msg=\"\"");
 }
 
+static void holds_lines(void **state)
+{
+    (void)state;
+    char room[200];
+    log_hold(room, sizeof(room));
+    log_info("one");
+    log_info("two");
+    assert_int_equal(take_lines().len, 0);
+    log_warn("three"); /* is not held, and what is held comes before it */
+    struct str lines = take_lines();
+    const char *const words[] = {"msg=one", "msg=two", "msg=three"};
+    for (size_t i = 0; i < 3; i++)
+        assert_true(str_ends_with(str_cut(&lines, '\n'), str_cstr(words[i])));
+    assert_int_equal(lines.len, 0);
+    for (int i = 0; i < 5; i++) /* more than there is room for */
+        log_info("%d", i);
+    assert_true(take_lines().len > 0);
+    log_release();
+    assert_true(str_ends_with(take_line(), STR("msg=4")));
+    log_info("five");
+    assert_str(take_line(), "level=info msg=five");
+}
+
 static void writes_json(void **state)
 {
     (void)state;
@@ -229,10 +252,15 @@ static void fatal_aborts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CATCHING(writes_text),           CATCHING(writes_json),
-        CATCHING(writes_fields),         CATCHING(levels_are_honoured),
-        CATCHING(one_event_is_one_line), CATCHING(lines_are_bounded),
-        CATCHING(bounded_json_is_json),  CATCHING(lines_of_threads_do_not_mix),
+        CATCHING(writes_text),
+        CATCHING(holds_lines),
+        CATCHING(writes_json),
+        CATCHING(writes_fields),
+        CATCHING(levels_are_honoured),
+        CATCHING(one_event_is_one_line),
+        CATCHING(lines_are_bounded),
+        CATCHING(bounded_json_is_json),
+        CATCHING(lines_of_threads_do_not_mix),
         CATCHING(fatal_aborts),
     };
     arena = arena_new();
