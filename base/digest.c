@@ -2,7 +2,9 @@
 #include "base/digest.h"
 
 #include <pthread.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #include "base/log.h"
 
@@ -26,6 +28,12 @@ struct sha256 sha256_of(struct str data)
     return out;
 }
 
+static void write_length(uint8_t out[8], size_t length) /* big-endian */
+{
+    for (size_t byte = 0; byte < 8; byte++)
+        out[byte] = (uint8_t)((uint64_t)length >> (56 - 8 * byte));
+}
+
 struct sha256 sha256_of_parts(const struct str *parts, size_t count)
 {
     struct sha256 out;
@@ -33,9 +41,8 @@ struct sha256 sha256_of_parts(const struct str *parts, size_t count)
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = context != NULL && EVP_DigestInit_ex2(context, sha256_algorithm, NULL) == 1;
     for (size_t i = 0; ok && i < count; i++) {
-        uint8_t length[8]; /* big-endian */
-        for (size_t byte = 0; byte < sizeof(length); byte++)
-            length[byte] = (uint8_t)((uint64_t)parts[i].len >> (56 - 8 * byte));
+        uint8_t length[8];
+        write_length(length, parts[i].len);
         ok = EVP_DigestUpdate(context, length, sizeof(length)) == 1 &&
              EVP_DigestUpdate(context, parts[i].ptr, parts[i].len) == 1;
     }
@@ -44,6 +51,50 @@ struct sha256 sha256_of_parts(const struct str *parts, size_t count)
     if (!ok)
         log_fatal("SHA-256 failed");
     return out;
+}
+
+static EVP_MAC *hmac_algorithm;
+static pthread_once_t hmac_once = PTHREAD_ONCE_INIT;
+
+static void fetch_hmac(void)
+{
+    hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    if (hmac_algorithm == NULL)
+        log_fatal("openssl has no HMAC");
+}
+
+struct sha256 hmac_sha256_of_parts(struct str key, const struct str *parts, size_t count)
+{
+    struct sha256 out;
+    char digest_name[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest_name, 0),
+                                 OSSL_PARAM_construct_end()};
+    pthread_once(&hmac_once, fetch_hmac);
+    EVP_MAC_CTX *context = EVP_MAC_CTX_new(hmac_algorithm);
+    bool ok = context != NULL &&
+              EVP_MAC_init(context, (const unsigned char *)key.ptr, key.len, params) == 1;
+    for (size_t i = 0; ok && i < count; i++) {
+        uint8_t length[8];
+        write_length(length, parts[i].len);
+        ok = EVP_MAC_update(context, length, sizeof(length)) == 1 &&
+             EVP_MAC_update(context, (const unsigned char *)parts[i].ptr, parts[i].len) == 1;
+    }
+    size_t written = 0;
+    ok = ok && EVP_MAC_final(context, out.bytes, &written, sizeof(out.bytes)) == 1;
+    EVP_MAC_CTX_free(context);
+    if (!ok || written != sizeof(out.bytes))
+        log_fatal("HMAC-SHA256 failed");
+    return out;
+}
+
+bool sha256_equal(const struct sha256 *a, const struct sha256 *b)
+{
+    return CRYPTO_memcmp(a->bytes, b->bytes, SHA256_BYTES) == 0;
+}
+
+bool secret_equal(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 struct str hex_encode(struct arena *arena, const void *bytes, size_t len)

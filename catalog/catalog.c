@@ -28,7 +28,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **out, st
     catalog->running = idempotency_running_new();
     struct commit_ports ports = commit_ports_of(catalog);
     catalog->commits = commit_core_new(catalog, &ports, COMMITS_PENDING_MAX);
-    if (warehouses_load(catalog, err) != 0) {
+    if (warehouses_load(catalog, err) != 0 || principals_load(catalog, err) != 0) {
         catalog_close(catalog);
         return -1;
     }
@@ -100,6 +100,10 @@ static void update_cache(struct catalog_change *change)
         case CHANGE_NAMESPACE_CREATE:
         case CHANGE_NAMESPACE_DROP:
         case CHANGE_NAMESPACE_PROPERTIES:
+        case CHANGE_PRINCIPAL_CREATE:
+        case CHANGE_PRINCIPAL_DROP:
+        case CHANGE_PRINCIPAL_ROTATE:
+        case CHANGE_SIGNING_KEY_ADD:
         case CHANGE_NOTHING:
             break;
         }

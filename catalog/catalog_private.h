@@ -8,15 +8,17 @@
 #include <pthread.h>
 
 struct object_cache;
+struct principal;
 struct commit_core;
 struct idempotency_running;
 
 struct catalog {
     struct catalog_options options;
     struct arena *arena;  /* for what lives as long as the catalog; under `lock` */
-    pthread_mutex_t lock; /* warehouse list and arena */
+    pthread_mutex_t lock; /* lists of warehouses and principals, and the arena */
     _Atomic(struct warehouse *) warehouses; /* newest first; entries are never freed before close */
     struct warehouse *default_warehouse;
+    _Atomic(struct principal *) principals; /* as the warehouses */
     struct object_cache *cache;
     struct commit_core *commits;
     struct idempotency_running *running; /* keys in flight */
@@ -25,6 +27,8 @@ struct catalog {
 /* warehouse.c */
 MUST_USE int warehouses_load(struct catalog *catalog, struct error *err);
 void warehouses_close(struct catalog *catalog);
+/* principals.c */
+MUST_USE int principals_load(struct catalog *catalog, struct error *err);
 /* idempotency.c */
 struct idempotency_running *idempotency_running_new(void);
 void idempotency_running_free(struct idempotency_running *running);

@@ -40,6 +40,10 @@ struct metastore_backend {
     int (*report_list)(struct metastore *store, const struct object_name *object,
                        int64_t before_sequence, size_t limit, struct arena *arena,
                        struct report_row **out, size_t *count, struct error *err);
+    int (*principal_list)(struct metastore *store, struct arena *arena, struct principal_row **out,
+                          size_t *count, struct error *err);
+    int (*signing_key_list)(struct metastore *store, struct arena *arena,
+                            struct signing_key_row **out, size_t *count, struct error *err);
     int (*expire)(struct metastore *store, int64_t now_ms, struct error *err);
     int (*health)(struct metastore *store, bool *writable, struct error *err);
 };

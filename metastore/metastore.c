@@ -16,18 +16,40 @@ static const struct metastore_backend *backend_of(const struct metastore *store)
     assert(backend->location_taken);
     assert(backend->history_list && backend->history_find && backend->idempotency_find);
     assert(backend->job_list && backend->report_list && backend->expire);
+    assert(backend->principal_list && backend->signing_key_list);
     return backend;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
+
+/* Changes of what lies in no warehouse. */
+static void check_global_change(const struct change *change)
+{
+    if (change->kind == CHANGE_SIGNING_KEY_ADD) {
+        assert(change->signing_key != NULL);
+        return;
+    }
+    assert(change->name.len > 0);
+    if (change->kind == CHANGE_PRINCIPAL_CREATE || change->kind == CHANGE_PRINCIPAL_ROTATE)
+        assert(change->principal != NULL);
+    if (change->kind == CHANGE_PRINCIPAL_CREATE)
+        assert(change->principal->client_id.len > 0);
+}
+
+static bool is_global(enum change_kind kind)
+{
+    return kind == CHANGE_WAREHOUSE_CREATE || kind == CHANGE_WAREHOUSE_DROP ||
+           kind == CHANGE_PRINCIPAL_CREATE || kind == CHANGE_PRINCIPAL_DROP ||
+           kind == CHANGE_PRINCIPAL_ROTATE || kind == CHANGE_SIGNING_KEY_ADD;
+}
 
 static void check_change(const struct change *change)
 {
     assert(change->kind <= CHANGE_NOTHING);
     if (change->kind == CHANGE_NOTHING)
         return;
-    if (change->kind == CHANGE_WAREHOUSE_CREATE || change->kind == CHANGE_WAREHOUSE_DROP) {
-        assert(change->name.len > 0);
+    if (is_global(change->kind)) {
+        check_global_change(change);
         return;
     }
     assert(change->warehouse_id > 0 && change->namespace_key.len > 0);
@@ -172,6 +194,18 @@ int metastore_report_list(struct metastore *store, const struct object_name *obj
     assert(before_sequence >= 0);
     return backend_of(store)->report_list(store, object, before_sequence, limit, arena, out, count,
                                           err);
+}
+
+int metastore_principal_list(struct metastore *store, struct arena *arena,
+                             struct principal_row **out, size_t *count, struct error *err)
+{
+    return backend_of(store)->principal_list(store, arena, out, count, err);
+}
+
+int metastore_signing_key_list(struct metastore *store, struct arena *arena,
+                               struct signing_key_row **out, size_t *count, struct error *err)
+{
+    return backend_of(store)->signing_key_list(store, arena, out, count, err);
 }
 
 int metastore_expire(struct metastore *store, int64_t now_ms, struct error *err)

@@ -37,6 +37,10 @@ enum change_kind {
     CHANGE_OBJECT_DROP,          /* expect_* as above; MISSING, CONFLICT */
     CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; MISSING, CONFLICT,
                                   * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND */
+    CHANGE_PRINCIPAL_CREATE,     /* principal (all but id and version); EXISTS (name, client_id) */
+    CHANGE_PRINCIPAL_DROP,       /* name; MISSING */
+    CHANGE_PRINCIPAL_ROTATE,     /* name, principal->secret_digest; MISSING */
+    CHANGE_SIGNING_KEY_ADD,      /* signing_key */
     CHANGE_NOTHING,              /* carries rows only: idempotency of an error, jobs, reports */
 };
 
@@ -65,6 +69,8 @@ struct change {
     struct str expect_metadata_location;
     struct str metadata_location, uuid, location, properties;
     struct str to_namespace_key, to_name;
+    const struct principal_row *principal;
+    const struct signing_key_row *signing_key;
     /* results when applied */
     int64_t id, version;
 };
@@ -173,6 +179,13 @@ MUST_USE int metastore_job_list(struct metastore *store, int64_t now_ms, size_t 
 MUST_USE int metastore_report_list(struct metastore *store, const struct object_name *object,
                                    int64_t before_sequence, size_t limit, struct arena *arena,
                                    struct report_row **out, size_t *count, struct error *err);
+/* By name. */
+MUST_USE int metastore_principal_list(struct metastore *store, struct arena *arena,
+                                      struct principal_row **out, size_t *count, struct error *err);
+/* Newest first. */
+MUST_USE int metastore_signing_key_list(struct metastore *store, struct arena *arena,
+                                        struct signing_key_row **out, size_t *count,
+                                        struct error *err);
 /* Removes idempotency records past their time; called by the janitor. */
 MUST_USE int metastore_expire(struct metastore *store, int64_t now_ms, struct error *err);
 /* writable false: reads go on, writes answer UNAVAILABLE (disk full, fail-stopped). */

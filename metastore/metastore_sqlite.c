@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -59,13 +60,19 @@ static int settle_directory(const char *path, struct error *err)
     return 0;
 }
 
-/* SQLite would make the file readable by everybody; journal and index take after it. Only before
- * SQLite opens it: closing a second descriptor would drop SQLite's own locks. */
-static void make_private_file(const char *path)
+/* The store holds the key that signs tokens: its owner's alone. SQLite gives the journal the same
+ * mode. Before the first connection, as closing the file would take its locks away. */
+static int protect_file(const char *path, struct error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    if (fd >= 0) /* else SQLite will tell why */
-        (void)close(fd);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0) {
+        error_set(err, ERR_INTERNAL, "Cannot open the catalog store %s", path);
+        return error_detail(err, "%s", strerror(errno));
+    }
+    if (fchmod(fd, 0600) != 0)
+        log_warn("the catalog store %s keeps its mode: %s", path, strerror(errno));
+    (void)close(fd);
+    return 0;
 }
 
 static struct sqlite_store *store_new(const struct metastore_sqlite_options *options)
@@ -102,10 +109,9 @@ int metastore_sqlite_open(const struct metastore_sqlite_options *options, struct
     if (sqlite3_threadsafe() == 0)
         return error_set(err, ERR_INTERNAL, "This SQLite was built without threads");
     struct sqlite_store *store = store_new(options);
-    bool locked = sqlite_lock(store->path, options->owner, &store->lock_fd, err) == 0;
-    if (locked)
-        make_private_file(store->path);
-    if (!locked || connection_open(store->path, CONNECTION_WRITES, &store->writer, err) != 0 ||
+    if (sqlite_lock(store->path, options->owner, &store->lock_fd, err) != 0 ||
+        protect_file(store->path, err) != 0 ||
+        connection_open(store->path, CONNECTION_WRITES, &store->writer, err) != 0 ||
         sqlite_migrate(store->writer, store->path, err) != 0 ||
         settle_directory(store->path, err) != 0 || sqlite_writer_start(store, err) != 0) {
         store_free(store);
@@ -202,6 +208,8 @@ const struct metastore_backend sqlite_backend = {
     .idempotency_find = sqlite_idempotency_find,
     .job_list = sqlite_job_list,
     .report_list = sqlite_report_list,
+    .principal_list = sqlite_principal_list,
+    .signing_key_list = sqlite_signing_key_list,
     .expire = expire,
     .health = health,
 };

@@ -375,6 +375,10 @@ enum change_outcome sqlite_change_apply(struct change_run *run)
         [CHANGE_OBJECT_UPDATE] = object_update,
         [CHANGE_OBJECT_DROP] = object_drop,
         [CHANGE_OBJECT_RENAME] = object_rename,
+        [CHANGE_PRINCIPAL_CREATE] = sqlite_principal_create,
+        [CHANGE_PRINCIPAL_DROP] = sqlite_principal_drop,
+        [CHANGE_PRINCIPAL_ROTATE] = sqlite_principal_rotate,
+        [CHANGE_SIGNING_KEY_ADD] = sqlite_signing_key_add,
         [CHANGE_NOTHING] = nothing,
     };
     size_t kind = (size_t)run->change->kind;

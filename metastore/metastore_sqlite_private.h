@@ -9,7 +9,8 @@
  * metastore_sqlite_change.c     a function per kind of change
  * metastore_sqlite_rows.c       the rows beside the changes: history, idempotency, jobs, reports
  * metastore_sqlite_read.c       the readers
- * metastore_sqlite_history.c    the readers of history */
+ * metastore_sqlite_history.c    the readers of history
+ * metastore_sqlite_principal.c  principals and signing keys: changes and readers */
 #ifndef METASTORE_METASTORE_SQLITE_PRIVATE_H
 #define METASTORE_METASTORE_SQLITE_PRIVATE_H
 
@@ -140,6 +141,12 @@ struct change_run {
  * the outcome says. */
 enum change_outcome sqlite_change_apply(struct change_run *run);
 
+/* Changes that live in files of their own. */
+enum change_outcome sqlite_principal_create(struct change_run *run);
+enum change_outcome sqlite_principal_drop(struct change_run *run);
+enum change_outcome sqlite_principal_rotate(struct change_run *run);
+enum change_outcome sqlite_signing_key_add(struct change_run *run);
+
 /* The rows beside the changes. `before[i]` is change i's history_before. */
 bool sqlite_rows_keys_free(struct sqlite_connection *writer, const struct change_set *set);
 void sqlite_rows_idempotency(struct sqlite_connection *writer, const struct change_set *set);
@@ -169,6 +176,18 @@ struct sqlite_connection *sqlite_reader_checkout(struct sqlite_store *store, str
 MUST_USE int sqlite_reader_checkin(struct sqlite_store *store, struct sqlite_connection *reader,
                                    struct error *err);
 void sqlite_readers_close(struct sqlite_store *store);
+
+/* Room for one more element at the end: the array doubles at powers of two. */
+#define GROW(arena, array, count)                                                           \
+    do {                                                                                    \
+        if (((count) & ((count)-1)) == 0) {                                                 \
+            void *moved =                                                                   \
+                arena_alloc_array((arena), (count) == 0 ? 4 : (count)*2, sizeof(*(array))); \
+            if ((count) > 0)                                                                \
+                memcpy(moved, (array), (count) * sizeof(*(array)));                         \
+            (array) = moved;                                                                \
+        }                                                                                   \
+    } while (0)
 
 extern const struct metastore_backend sqlite_backend; /* metastore_sqlite.c */
 
@@ -203,5 +222,9 @@ int sqlite_job_list(struct metastore *base, int64_t now_ms, size_t limit, struct
 int sqlite_report_list(struct metastore *base, const struct object_name *object,
                        int64_t before_sequence, size_t limit, struct arena *arena,
                        struct report_row **out, size_t *count, struct error *err);
+int sqlite_principal_list(struct metastore *base, struct arena *arena, struct principal_row **out,
+                          size_t *count, struct error *err);
+int sqlite_signing_key_list(struct metastore *base, struct arena *arena,
+                            struct signing_key_row **out, size_t *count, struct error *err);
 
 #endif

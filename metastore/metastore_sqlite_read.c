@@ -90,18 +90,6 @@ void sqlite_readers_close(struct sqlite_store *store)
 
 /* ---- lists that grow ------------------------------------------------------------------------- */
 
-/* Room for one more element at the end: the array doubles at powers of two. */
-#define GROW(arena, array, count)                                                           \
-    do {                                                                                    \
-        if (((count) & ((count)-1)) == 0) {                                                 \
-            void *moved =                                                                   \
-                arena_alloc_array((arena), (count) == 0 ? 4 : (count)*2, sizeof(*(array))); \
-            if ((count) > 0)                                                                \
-                memcpy(moved, (array), (count) * sizeof(*(array)));                         \
-            (array) = moved;                                                                \
-        }                                                                                   \
-    } while (0)
-
 /* Asks for one row more than the page, to know whether there is more. */
 static int64_t page_limit(const struct page_request *page)
 {

@@ -73,6 +73,24 @@ struct job_row { /* durable work for the sweeper */
     int64_t attempts;
 };
 
+struct principal_row { /* somebody who may ask for tokens */
+    int64_t id; /* never reused */
+    struct str name;
+    struct str client_id;        /* unique, also over time */
+    struct sha256 secret_digest; /* of the secret, which is kept nowhere */
+    bool is_admin;
+    int64_t version; /* counts up when the secret changes; 1 when created */
+    int64_t created_ms;
+};
+
+#define SIGNING_KEY_BYTES 32
+
+struct signing_key_row { /* what tokens are signed with */
+    int64_t id;
+    uint8_t bytes[SIGNING_KEY_BYTES];
+    int64_t created_ms;
+};
+
 struct report_row { /* a metrics report, as received */
     int64_t sequence;
     int64_t warehouse_id;

@@ -116,6 +116,9 @@ int metastore_cases_run(const char *backend, const struct metastore_opener *open
     (void)snprintf(name, sizeof(name), "metastore %s: rows", backend);
     failed +=
         _cmocka_run_group_tests(name, metastore_row_cases, metastore_row_case_count, NULL, NULL);
+    (void)snprintf(name, sizeof(name), "metastore %s: principals", backend);
+    failed += _cmocka_run_group_tests(name, metastore_principal_cases,
+                                      metastore_principal_case_count, NULL, NULL);
     (void)snprintf(name, sizeof(name), "metastore %s: threads", backend);
     failed += _cmocka_run_group_tests(name, metastore_thread_cases, metastore_thread_case_count,
                                       NULL, NULL);
