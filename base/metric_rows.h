@@ -28,6 +28,9 @@
     X(METRIC_STORAGE_ERRORS,   COUNTER,   "firn_storage_errors_total",           "Storage calls that failed") \
     X(METRIC_STORAGE_WRITE_SECONDS, HISTOGRAM, "firn_storage_write_duration_seconds", "Time of one durable file write") \
     X(METRIC_IDEMPOTENT_REPLAYS, COUNTER, "firn_idempotent_replays_total",       "Requests answered from the idempotency record or history") \
+    X(METRIC_TOKENS_ISSUED,    COUNTER,   "firn_tokens_issued_total",            "Access tokens issued") \
+    X(METRIC_TOKENS_REFUSED,   COUNTER,   "firn_tokens_refused_total",           "Requests refused for want of a valid token") \
+    X(METRIC_SECRETS_REFUSED,  COUNTER,   "firn_secrets_refused_total",          "Token requests refused for a wrong secret, or too many of them") \
     X(METRIC_SWEPT,            COUNTER,   "firn_swept_files_total",              "Files removed by the sweeper")
 /* clang-format on */
 

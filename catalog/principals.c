@@ -107,16 +107,14 @@ static int check_name(struct str name, struct error *err)
     const char *why = bad_name(name);
     if (why == NULL)
         return 0;
-    struct str shown =
-        str_is_utf8(name) ? str_utf8_cut(name, PRINCIPAL_NAME_BYTES_MAX) : STR("?");
+    struct str shown = str_is_utf8(name) ? str_utf8_cut(name, PRINCIPAL_NAME_BYTES_MAX) : STR("?");
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid principal name '%.*s': %s", STR_ARG(shown),
                      why);
 }
 
 static int no_such(struct str name, struct error *err)
 {
-    struct str shown =
-        str_is_utf8(name) ? str_utf8_cut(name, PRINCIPAL_NAME_BYTES_MAX) : STR("?");
+    struct str shown = str_is_utf8(name) ? str_utf8_cut(name, PRINCIPAL_NAME_BYTES_MAX) : STR("?");
     return error_set(err, ERR_NO_SUCH_PRINCIPAL, "Principal does not exist: %.*s", STR_ARG(shown));
 }
 

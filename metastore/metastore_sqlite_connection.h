@@ -66,4 +66,16 @@ struct str sql_get_copy(const struct sql_query *query, int column, struct arena 
 void sql_end(struct sql_query *query);
 void sql_run(struct sql_query *query); /* for statements without rows: steps and ends */
 
+/* Room for one more element at the end: the array doubles at powers of two. */
+#define GROW(arena, array, count)                                                           \
+    do {                                                                                    \
+        if (((count) & ((count)-1)) == 0) {                                                 \
+            void *moved =                                                                   \
+                arena_alloc_array((arena), (count) == 0 ? 4 : (count)*2, sizeof(*(array))); \
+            if ((count) > 0)                                                                \
+                memcpy(moved, (array), (count) * sizeof(*(array)));                         \
+            (array) = moved;                                                                \
+        }                                                                                   \
+    } while (0)
+
 #endif

@@ -177,18 +177,6 @@ MUST_USE int sqlite_reader_checkin(struct sqlite_store *store, struct sqlite_con
                                    struct error *err);
 void sqlite_readers_close(struct sqlite_store *store);
 
-/* Room for one more element at the end: the array doubles at powers of two. */
-#define GROW(arena, array, count)                                                           \
-    do {                                                                                    \
-        if (((count) & ((count)-1)) == 0) {                                                 \
-            void *moved =                                                                   \
-                arena_alloc_array((arena), (count) == 0 ? 4 : (count)*2, sizeof(*(array))); \
-            if ((count) > 0)                                                                \
-                memcpy(moved, (array), (count) * sizeof(*(array)));                         \
-            (array) = moved;                                                                \
-        }                                                                                   \
-    } while (0)
-
 extern const struct metastore_backend sqlite_backend; /* metastore_sqlite.c */
 
 int sqlite_warehouse_find(struct metastore *base, struct str name, struct arena *arena,

@@ -114,20 +114,19 @@ static const char schema_1[] =
     "INSERT INTO probe VALUES (1, x'');";
 
 /* AUTOINCREMENT: the id of a dropped principal is never given again, so its tokens fit nobody. */
-static const char schema_2[] =
-    "CREATE TABLE principal ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " name TEXT NOT NULL UNIQUE,"
-    " client_id TEXT NOT NULL UNIQUE,"
-    " secret_digest BLOB NOT NULL,"
-    " is_admin INTEGER NOT NULL,"
-    " version INTEGER NOT NULL,"
-    " created_ms INTEGER NOT NULL) STRICT;"
+static const char schema_2[] = "CREATE TABLE principal ("
+                               " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                               " name TEXT NOT NULL UNIQUE,"
+                               " client_id TEXT NOT NULL UNIQUE,"
+                               " secret_digest BLOB NOT NULL,"
+                               " is_admin INTEGER NOT NULL,"
+                               " version INTEGER NOT NULL,"
+                               " created_ms INTEGER NOT NULL) STRICT;"
 
-    "CREATE TABLE signing_key ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " bytes BLOB NOT NULL,"
-    " created_ms INTEGER NOT NULL) STRICT;";
+                               "CREATE TABLE signing_key ("
+                               " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                               " bytes BLOB NOT NULL,"
+                               " created_ms INTEGER NOT NULL) STRICT;";
 
 static const struct sqlite_migration migrations[] = {{schema_1}, {schema_2}};
 

@@ -74,7 +74,7 @@ struct job_row { /* durable work for the sweeper */
 };
 
 struct principal_row { /* somebody who may ask for tokens */
-    int64_t id; /* never reused */
+    int64_t id;        /* never reused */
     struct str name;
     struct str client_id;        /* unique, also over time */
     struct sha256 secret_digest; /* of the secret, which is kept nowhere */

@@ -11,8 +11,8 @@ static struct str present(struct str text)
     return text.ptr == NULL ? STR("") : text;
 }
 
-void access_log_write(struct http_exchange *x, struct str request_id, const char *operation,
-                      bool sent)
+void access_log_write(struct http_exchange *x, struct str target, struct str request_id,
+                      const char *operation, bool sent)
 {
     if (!log_enabled(LOG_LEVEL_INFO))
         return;
@@ -20,7 +20,7 @@ void access_log_write(struct http_exchange *x, struct str request_id, const char
         {.name = "request_id", .text = present(request_id)},
         {.name = "method", .text = present(x->method)},
         {.name = "operation", .text = present(str_cstr(operation))},
-        {.name = "target", .text = present(x->target)},
+        {.name = "target", .text = present(target)},
         {.name = "status", .number = x->status},
         {.name = "sent", .number = sent},
         {.name = "bytes_in", .number = (int64_t)x->body.len},

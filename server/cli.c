@@ -1,10 +1,9 @@
 /* Commands of the command line. Results go to stdout as lines of tab-separated fields, trouble to
- * stderr; exit code 0, 1 for what failed, 2 for what was not understood. */
-#include "server/cli.h"
+ * stderr; exit code 0, 1 for what failed, 2 for what was not understood. No argument is a secret.
+ */
+#include "server/cli_private.h"
 
-#include "base/buf.h"
-#include "catalog/warehouse.h"
-#include "server/cli_http.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +15,19 @@ static const char help[] =
     "  firn warehouse list               the warehouses and their locations\n"
     "  firn warehouse create NAME        make one; with --location L at that place\n"
     "  firn warehouse drop NAME          remove an empty one; no file is touched\n"
+    "  firn principal list               who may ask for tokens\n"
+    "  firn principal create NAME        make one; with --admin one that may manage\n"
+    "  firn principal rotate NAME        a new secret; the old one and its tokens end\n"
+    "  firn principal drop NAME          end it, its secret and its tokens\n"
     "  firn version                      print the version\n"
     "\n"
-    "Commands on warehouses take --data DIR, the directory of the catalog (a running server that\n"
-    "owns it is asked to do the work), or --uri URI, the address of a running server.\n";
+    "Commands on warehouses and principals take --data DIR, the directory of the catalog (a "
+    "running\n"
+    "server that owns it is asked to do the work), or --uri URI, the address of a running server.\n"
+    "A server that wants tokens also needs --credential-file FILE, whose first line is\n"
+    "CLIENT_ID:CLIENT_SECRET of an admin; - is stdin.\n";
 
-struct warehouse_command {
-    const char *verb, *name, *location, *data_dir, *uri;
-};
+static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal};
 
 static int PRINTF_LIKE(1, 2) usage(const char *format, ...)
 {
@@ -45,48 +49,24 @@ static int failure(const struct error *err)
     return EXIT_FAILURE;
 }
 
-static void print_warehouse(const struct warehouse *warehouse)
+static int run_over_http(const struct cli_noun *noun, const char *uri,
+                         const struct cli_command *command, struct error *err)
 {
-    printf("%.*s\t%.*s\n", STR_ARG(warehouse->name), STR_ARG(warehouse->root.text));
+    const struct cli_http http = {.uri = uri, .credential_file = command->credential_file};
+    return noun->over_http(&http, command, err);
 }
 
-static int run_on_catalog(struct catalog *catalog, const struct warehouse_command *command,
-                          struct arena *arena, struct error *err)
-{
-    const struct caller caller = {
-        .principal = STR("operator"), .client = STR("command line"), .operation = command->verb};
-    struct warehouse *made, **all;
-    size_t count = 0;
-    if (strcmp(command->verb, "drop") == 0)
-        return catalog_warehouse_drop(catalog, &caller, str_cstr(command->name), err);
-    if (strcmp(command->verb, "create") == 0) {
-        if (catalog_warehouse_create(catalog, &caller, str_cstr(command->name),
-                                     str_cstr(command->location), &made, err) != 0)
-            return -1;
-        print_warehouse(made);
-        return 0;
-    }
-    if (catalog_warehouse_list(catalog, arena, &all, &count, err) != 0)
-        return -1;
-    for (size_t i = 0; i < count; i++)
-        print_warehouse(all[i]);
-    return 0;
-}
-
-static int run_over_http(const char *uri, const struct warehouse_command *command,
-                         struct error *err)
-{
-    if (strcmp(command->verb, "drop") == 0)
-        return cli_http_warehouse_drop(uri, command->name, err);
-    if (strcmp(command->verb, "create") == 0)
-        return cli_http_warehouse_create(uri, command->name, command->location, err);
-    return cli_http_warehouse_list(uri, err);
-}
-
-static int run_in_directory(const struct warehouse_command *command,
+static int run_in_directory(const struct cli_noun *noun, const struct cli_command *command,
                             const struct cli_backend *backend, struct arena *arena,
                             struct error *err)
 {
+    struct str operation = arena_printf(arena, "%s%c%s", command->verb,
+                                        toupper((unsigned char)noun->name[0]), noun->name + 1);
+    const struct caller caller = {
+        .principal = STR("operator"),
+        .client = STR("command line"),
+        .operation = operation.ptr,
+    };
     struct str owner;
     if (backend->owner(command->data_dir, arena, &owner, err) != 0)
         return -1;
@@ -94,49 +74,65 @@ static int run_in_directory(const struct warehouse_command *command,
         return error_set(err, ERR_UNAVAILABLE, "Another process is busy with the catalog: %.*s",
                          STR_ARG(owner));
     if (owner.ptr != NULL)
-        return run_over_http(arena_cstr(arena, owner), command, err);
+        return run_over_http(noun, arena_cstr(arena, owner), command, err);
     struct catalog *catalog;
     if (backend->open(command->data_dir, &catalog, err) != 0)
         return -1;
-    int rc = run_on_catalog(catalog, command, arena, err);
+    int rc = noun->on_catalog(catalog, &caller, command, arena, err);
     backend->close();
     return rc;
 }
 
+static bool has_verb(const struct cli_noun *noun, const char *verb)
+{
+    struct str rest = str_cstr(noun->verbs);
+    while (rest.len > 0)
+        if (str_equal_cstr(str_cut(&rest, ' '), verb))
+            return true;
+    return false;
+}
+
 /* Returns 0 or EXIT_USAGE. */
-static int check_warehouse(const struct warehouse_command *command)
+static int check(const struct cli_noun *noun, const struct cli_command *command)
 {
     if (command->verb == NULL)
-        return usage("warehouse needs one of create, list, drop");
+        return usage("%s needs one of: %s", noun->name, noun->verbs);
     bool is_list = strcmp(command->verb, "list") == 0;
     bool is_create = strcmp(command->verb, "create") == 0;
-    if (!is_list && !is_create && strcmp(command->verb, "drop") != 0)
-        return usage("warehouse cannot %s", command->verb);
+    if (!has_verb(noun, command->verb))
+        return usage("%s cannot %s", noun->name, command->verb);
     if (is_list && command->name != NULL)
-        return usage("warehouse list takes no name");
+        return usage("%s list takes no name", noun->name);
     if (!is_list && command->name == NULL)
-        return usage("the warehouse needs a name");
-    if (command->location != NULL && !is_create)
+        return usage("the %s needs a name", noun->name);
+    if (command->location != NULL && (!is_create || noun != &cli_warehouse))
         return usage("--location is for warehouse create");
+    if (command->is_admin && (!is_create || noun != &cli_principal))
+        return usage("--admin is for principal create");
     return 0;
 }
 
 /* Returns 0 or EXIT_USAGE. */
-static int parse_warehouse(int argc, char **argv, struct warehouse_command *out)
+static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_command *out)
 {
     const struct {
         const char *name;
         const char **value;
-    } options[] = {
-        {"--location", &out->location}, {"--data", &out->data_dir}, {"--uri", &out->uri}};
+    } options[] = {{"--location", &out->location},
+                   {"--data", &out->data_dir},
+                   {"--uri", &out->uri},
+                   {"--credential-file", &out->credential_file}};
+    const size_t count = sizeof(options) / sizeof(options[0]);
     for (int i = 2; i < argc; i++) {
         size_t o = 0;
-        while (o < 3 && strcmp(argv[i], options[o].name) != 0)
+        while (o < count && strcmp(argv[i], options[o].name) != 0)
             o++;
-        if (o < 3 && i + 1 == argc)
+        if (o < count && i + 1 == argc)
             return usage("%s needs a value", argv[i]);
-        if (o < 3)
+        if (o < count)
             *options[o].value = argv[++i];
+        else if (strcmp(argv[i], "--admin") == 0)
+            out->is_admin = true;
         else if (argv[i][0] == '-')
             return usage("unknown option: %s", argv[i]);
         else if (out->verb == NULL)
@@ -146,18 +142,19 @@ static int parse_warehouse(int argc, char **argv, struct warehouse_command *out)
         else
             return usage("too many arguments: %s", argv[i]);
     }
-    return check_warehouse(out);
+    return check(noun, out);
 }
 
-static int run_warehouse(int argc, char **argv, const struct cli_backend *backend)
+static int run_noun(int argc, char **argv, const struct cli_noun *noun,
+                    const struct cli_backend *backend)
 {
-    struct warehouse_command command = {0};
-    if (parse_warehouse(argc, argv, &command) != 0)
+    struct cli_command command = {.noun = noun->name};
+    if (parse(argc, argv, noun, &command) != 0)
         return EXIT_USAGE;
     struct error err = {0};
     struct arena *arena = arena_new();
-    int rc = command.uri != NULL ? run_over_http(command.uri, &command, &err)
-                                 : run_in_directory(&command, backend, arena, &err);
+    int rc = command.uri != NULL ? run_over_http(noun, command.uri, &command, &err)
+                                 : run_in_directory(noun, &command, backend, arena, &err);
     arena_free(arena);
     return rc == 0 ? EXIT_SUCCESS : failure(&err);
 }
@@ -174,7 +171,8 @@ int cli_run(int argc, char **argv, const struct cli_backend *backend)
         puts("firn " FIRN_VERSION);
         return EXIT_SUCCESS;
     }
-    if (strcmp(command, "warehouse") == 0)
-        return run_warehouse(argc, argv, backend);
+    for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++)
+        if (strcmp(command, nouns[i]->name) == 0)
+            return run_noun(argc, argv, nouns[i], backend);
     return usage("unknown command: %s", command);
 }

@@ -1,5 +1,6 @@
-/* The command line beside `firn serve`: help, version, and the management of warehouses, which
- * works on a data directory nobody owns or, over HTTP, through the server that owns it. */
+/* The command line beside `firn serve`: help, version, and the management of warehouses and
+ * principals, which works on a data directory nobody owns or, over HTTP, through the server that
+ * owns it. */
 #ifndef SERVER_CLI_H
 #define SERVER_CLI_H
 

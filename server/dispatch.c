@@ -40,6 +40,14 @@ static int retry_after_s(const struct service *service)
     return 1 + (int)((clock_monotonic_us(service->clock) >> 4) % 5);
 }
 
+static const char *oauth_code(enum error_kind kind)
+{
+    int status = error_status(kind);
+    return status == 429 || status == 503 ? "temporarily_unavailable"
+           : status >= 500                ? "server_error"
+                                          : "invalid_request";
+}
+
 static void build_error(struct request *req, const struct error *err)
 {
     assert(err->kind != ERR_NONE);
@@ -49,7 +57,11 @@ static void build_error(struct request *req, const struct error *err)
     res->retry_after_s = asked > 0 ? asked : retry_after_s(req->service);
     if (err->kind == ERR_METHOD_NOT_ALLOWED)
         res->allow = req->match.allow != NULL ? req->match.allow : "GET, HEAD, POST, DELETE";
-    response_error(res, err, req->is_head, req->arena);
+    if (req->route != NULL && (req->route->flags & ROUTE_OAUTH) != 0)
+        response_oauth_error(res, error_status(err->kind), oauth_code(err->kind), err->message,
+                             req->arena);
+    else
+        response_error(res, err, req->is_head, req->arena);
     log_failure(req, err);
     request_metrics_error(err->kind);
 }
@@ -218,8 +230,12 @@ static void on_finished(void *arg, struct http_exchange *x, bool sent)
         return;
     int64_t duration_us = clock_monotonic_us(service->clock) - x->started_us;
     request_metrics_count(req->route, x->status, duration_us);
-    if (service->access_log)
-        access_log_write(x, req->caller.request_id, req->caller.operation, sent);
+    if (!service->access_log)
+        return;
+    struct str target = x->target;
+    if (req->route != NULL && (req->route->flags & ROUTE_OAUTH) != 0)
+        target = str_cut(&target, '?'); /* somebody may have put a secret there */
+    access_log_write(x, target, req->caller.request_id, req->caller.operation, sent);
 }
 
 struct http_handlers dispatch_handlers(struct service *service)

@@ -7,6 +7,8 @@
 
 handler_fn handle_config; /* handle_config.c */
 
+handler_fn handle_token; /* handle_oauth.c */
+
 handler_fn handle_namespace_list; /* handle_namespaces.c */
 handler_fn handle_namespace_create;
 handler_fn handle_namespace_load;
@@ -42,6 +44,11 @@ handler_fn handle_history_list;
 handler_fn handle_warehouse_list; /* handle_management.c */
 handler_fn handle_warehouse_create;
 handler_fn handle_warehouse_drop;
+
+handler_fn handle_principal_list; /* handle_principals.c */
+handler_fn handle_principal_create;
+handler_fn handle_principal_rotate;
+handler_fn handle_principal_drop;
 
 handler_fn handle_health_live; /* handle_health.c */
 handler_fn handle_health_ready;

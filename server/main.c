@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "catalog/warehouse.h"
 #include "metastore/metastore_sqlite.h"
+#include "server/auth.h"
 #include "server/cli.h"
 #include "server/dispatch.h"
 #include "server/idempotent.h"
@@ -21,6 +22,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -184,6 +187,38 @@ static void service_open(struct service *service, const struct parts *parts,
     service->waiting = idempotent_waiting_new();
 }
 
+static int start_auth(struct server *server, struct error *err)
+{
+    const struct options *options = server->options;
+    const struct auth_options auth_options = {
+        .catalog = server->parts.catalog,
+        .clock = &clock_system,
+        .random = &random_system,
+        .required = options->auth == AUTH_REQUIRED,
+        .manages_principals = options->listens_on_loopback,
+        .anonymous_metrics = options->anonymous_metrics,
+        .token_lifetime_ms = options->token_lifetime_s * 1000,
+    };
+    return auth_open(&auth_options, &server->service.auth, err);
+}
+
+/* A core dump would hold secrets and keys. The builds for tests stay open to their tools. */
+static void forbid_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef FIRN_FAILPOINTS
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/* What was made by service_open and start_auth; nothing uses it any more. */
+static void service_close(struct service *service)
+{
+    auth_close(service->auth);
+    idempotent_waiting_free(service->waiting);
+}
+
 static int start_http(struct server *server, struct error *err)
 {
     const struct options *options = server->options;
@@ -263,12 +298,14 @@ static int run(const struct options *options)
     signal(SIGXFSZ,
            SIG_IGN); /* a file at its size limit is an error of that write, as a full disk */
     log_setup((enum log_level)options->log_level, (enum log_format)options->log_format);
+    if (options->auth == AUTH_REQUIRED)
+        forbid_dumps();
 
     if (parts_open(&server.parts, options, on_fail_stop, NULL, &err) != 0)
         return start_failed(options, &err);
     service_open(&server.service, &server.parts, options);
-    if (start_http(&server, &err) != 0) {
-        idempotent_waiting_free(server.service.waiting);
+    if (start_auth(&server, &err) != 0 || start_http(&server, &err) != 0) {
+        service_close(&server.service);
         parts_close(&server.parts);
         return start_failed(options, &err);
     }
@@ -282,7 +319,7 @@ static int run(const struct options *options)
     server.http = NULL;
     janitor_stop(server.janitor);
     parts_close(&server.parts);
-    idempotent_waiting_free(server.service.waiting);
+    service_close(&server.service);
     log_info("stopped");
     return EXIT_SUCCESS;
 }

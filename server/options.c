@@ -422,7 +422,7 @@ static int check_together(struct options *options, struct error *err)
         !options->allow_anonymous_network)
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "listen: %s is not a loopback address and there is no authentication: "
-                         "whoever reaches it could change every table. Set "
+                         "whoever reaches it could change every table. Set --auth required, or "
                          "--allow-anonymous-network if that is meant",
                          options->listen);
     if (options->max_target_bytes > options->max_header_bytes)

@@ -17,7 +17,7 @@
 #define OPTION_ROWS_MAX 64
 #define LISTEN_ADDRESS_BYTES_MAX 64
 
-enum auth_kind { AUTH_NONE };
+enum auth_kind { AUTH_NONE, AUTH_REQUIRED };
 
 struct options {
     const char *data; /* absolute */
@@ -37,6 +37,8 @@ struct options {
     int log_format; /* enum log_format */
     bool access_log;
     int auth; /* enum auth_kind */
+    int64_t token_lifetime_s;
+    bool anonymous_metrics;
     bool allow_anonymous_network;
     int64_t drain_delay_ms, drain_max_ms;
 

@@ -13,6 +13,7 @@
 #define REQUEST_ID_BYTES_MAX 128
 
 struct idempotent_wait;
+struct principal;
 
 struct request {
     struct service *service;
@@ -28,6 +29,7 @@ struct request {
     struct namespace_ident ns; /* of the path */
     struct identifier ident;   /* of the path, when it names a table or view */
     struct caller caller;
+    const struct principal *principal; /* NULL: anonymous */
 
     bool idempotency_begun;       /* the key is ours until catalog_idempotency_end */
     struct idempotent_wait *wait; /* while a duplicate is waited for */

@@ -86,16 +86,21 @@ void response_not_modified(struct response *res, const char *etag, struct arena 
     add_etag(res, etag, arena);
 }
 
+static void add_retry_after(struct response *res, int status, struct arena *arena)
+{
+    if (status == 429 || status == 503)
+        response_header(
+            res, "Retry-After",
+            arena_printf(arena, "%d", res->retry_after_s > 0 ? res->retry_after_s : 1).ptr);
+}
+
 void response_error(struct response *res, const struct error *err, bool without_body,
                     struct arena *arena)
 {
     int status = error_status(err->kind);
     assert(status >= 400);
     begin(res, status);
-    if (status == 429 || status == 503)
-        response_header(
-            res, "Retry-After",
-            arena_printf(arena, "%d", res->retry_after_s > 0 ? res->retry_after_s : 1).ptr);
+    add_retry_after(res, status, arena);
     if (res->allow != NULL)
         response_header(res, "Allow", res->allow);
     if (status == 401)
@@ -106,6 +111,23 @@ void response_error(struct response *res, const struct error *err, bool without_
     buf_add(&body, STR("{\"error\":{\"message\":"));
     raw_json_write_string(&body, str_cstr(err->message));
     buf_add_format(&body, ",\"type\":\"%s\",\"code\":%d}}", error_type(err->kind), status);
+    res->reply.body = arena_str(arena, buf_str(&body));
+    buf_free(&body);
+    response_header(res, "Content-Type", "application/json");
+}
+
+void response_oauth_error(struct response *res, int status, const char *code, const char *message,
+                          struct arena *arena)
+{
+    begin(res, status);
+    add_retry_after(res, status, arena);
+    if (status == 401)
+        response_header(res, "WWW-Authenticate", "Basic realm=\"firn\"");
+    response_header(res, "Cache-Control", "no-store");
+    struct buf body = BUF_INIT(BODY_BYTES_MAX);
+    buf_add_format(&body, "{\"error\":\"%s\",\"error_description\":", code);
+    raw_json_write_string(&body, str_cstr(message));
+    buf_add_char(&body, '}');
     res->reply.body = arena_str(arena, buf_str(&body));
     buf_free(&body);
     response_header(res, "Content-Type", "application/json");

@@ -35,6 +35,10 @@ void response_not_modified(struct response *res, const char *etag, struct arena 
 void response_error(struct response *res, const struct error *err, bool without_body,
                     struct arena *arena);
 
+/* The one of the token endpoint (RFC 6749 5.2); nobody may keep it. `code` is its "error". */
+void response_oauth_error(struct response *res, int status, const char *code, const char *message,
+                          struct arena *arena);
+
 void response_clear(struct response *res);
 
 #endif

@@ -27,7 +27,7 @@ static const struct {
     enum route_param param;
 } param_names[] = {
     {"{prefix}", PARAM_PREFIX}, {"{namespace}", PARAM_NAMESPACE}, {"{table}", PARAM_TABLE},
-    {"{view}", PARAM_VIEW},     {"{warehouse}", PARAM_WAREHOUSE},
+    {"{view}", PARAM_VIEW},     {"{warehouse}", PARAM_WAREHOUSE}, {"{principal}", PARAM_PRINCIPAL},
 };
 
 static enum route_param param_of(struct str segment)

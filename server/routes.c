@@ -13,6 +13,9 @@
 #define WAREHOUSES "/management/v1/warehouses"
 #define WAREHOUSE WAREHOUSES "/{warehouse}"
 
+#define PRINCIPALS "/management/v1/principals"
+#define PRINCIPAL PRINCIPALS "/{principal}"
+
 #define INLINE ROUTE_RUN_INLINE
 #define WORKER ROUTE_RUN_WORKER
 #define CHANGE (ROUTE_RUN_WORKER | ROUTE_IDEMPOTENT)
@@ -23,7 +26,8 @@
 
 /* clang-format off */
 const struct route routes[] = {
-    {"GET",    "/v1/config",            "getConfig",             ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_config},
+    {"GET",    "/v1/config",            "getConfig",             ACCESS_CONFIG,           BODY_NONE,   INLINE, handle_config},
+    {"POST",   "/v1/oauth/tokens",      "getToken",              ACCESS_TOKEN,            BODY_SMALL,  INLINE | ROUTE_OAUTH, handle_token},
 
     {"GET",    NS,                      "listNamespaces",        ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_namespace_list},
     {"POST",   NS,                      "createNamespace",       ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_namespace_create},
@@ -56,14 +60,19 @@ const struct route routes[] = {
     {"GET",    WAREHOUSES,              "listWarehouses",        ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_list},
     {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},
     {"DELETE", WAREHOUSE,               "dropWarehouse",         ACCESS_WAREHOUSE_MANAGE, BODY_NONE,   WORKER, handle_warehouse_drop},
-    {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_TABLE_READ,     BODY_NONE,   WORKER, handle_report_list},
-    {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_TABLE_READ,       BODY_NONE,   WORKER, handle_history_list},
+    {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_WAREHOUSE_AUDIT, BODY_NONE,   WORKER, handle_report_list},
+    {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_WAREHOUSE_AUDIT,  BODY_NONE,   WORKER, handle_history_list},
+
+    {"GET",    PRINCIPALS,              "listPrincipals",        ACCESS_PRINCIPAL_MANAGE, BODY_NONE,   INLINE, handle_principal_list},
+    {"POST",   PRINCIPALS,              "createPrincipal",       ACCESS_PRINCIPAL_MANAGE, BODY_SMALL,  WORKER, handle_principal_create},
+    {"DELETE", PRINCIPAL,               "dropPrincipal",         ACCESS_PRINCIPAL_MANAGE, BODY_NONE,   WORKER, handle_principal_drop},
+    {"POST",   PRINCIPAL "/rotate",     "rotatePrincipal",       ACCESS_PRINCIPAL_MANAGE, BODY_NONE,   WORKER, handle_principal_rotate},
 
     {"GET",    "/health/live",          "healthLive",            ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_live},
     {"GET",    "/health/ready",         "healthReady",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_health_ready},
-    {"GET",    "/metrics",              "metrics",               ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_metrics},
-    {"GET",    "/openapi.yaml",         "openapiYaml",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_openapi_yaml},
-    {"GET",    "/openapi.json",         "openapiJson",           ACCESS_PUBLIC,           BODY_NONE,   INLINE, handle_openapi_json},
+    {"GET",    "/metrics",              "metrics",               ACCESS_METRICS,          BODY_NONE,   INLINE, handle_metrics},
+    {"GET",    "/openapi.yaml",         "openapiYaml",           ACCESS_CONFIG,           BODY_NONE,   INLINE, handle_openapi_yaml},
+    {"GET",    "/openapi.json",         "openapiJson",           ACCESS_CONFIG,           BODY_NONE,   INLINE, handle_openapi_json},
 };
 /* clang-format on */
 

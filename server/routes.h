@@ -16,9 +16,14 @@ struct response;
 
 /* What a caller must be allowed to do. Asked for every request (server/access.h). */
 enum access {
-    ACCESS_PUBLIC, /* nothing: probes, configuration */
+    ACCESS_PUBLIC, /* nothing: probes */
+    ACCESS_TOKEN,  /* nothing but what the request itself brings */
+    ACCESS_CONFIG,
+    ACCESS_METRICS,
     ACCESS_WAREHOUSE_LIST,
     ACCESS_WAREHOUSE_MANAGE,
+    ACCESS_WAREHOUSE_AUDIT, /* who did what, from where */
+    ACCESS_PRINCIPAL_MANAGE,
     ACCESS_NAMESPACE_READ,
     ACCESS_NAMESPACE_WRITE,
     ACCESS_TABLE_READ,
@@ -36,6 +41,7 @@ enum route_flag {
     ROUTE_RUN_INLINE = 1 << 2, /* the handler starts on the event loop */
     ROUTE_RUN_WORKER = 1 << 3, /* the handler blocks: it starts on a worker */
     ROUTE_OF_VIEW = 1 << 4,    /* a metadata file that it answers with is a view's */
+    ROUTE_OAUTH = 1 << 5,      /* refusals in OAuth's form; its query stays out of the log */
 };
 
 /* Ceilings of bodies, by what the operation takes. */
@@ -60,6 +66,7 @@ enum route_param {
     PARAM_TABLE,
     PARAM_VIEW,
     PARAM_WAREHOUSE,
+    PARAM_PRINCIPAL,
     PARAM_COUNT,
 };
 

@@ -9,10 +9,12 @@
 #include "catalog/catalog.h"
 #include <stdatomic.h>
 
+struct auth;
 struct idempotent_waiting;
 
 struct service {
     struct catalog *catalog;
+    struct auth *auth;
     struct work_queue *workers;
     const struct clock *clock;
     const struct random_source *random;

@@ -52,8 +52,8 @@ struct str token_write(const struct token_claims *claims, const struct signing_k
         memcpy(bytes + HEAD_BYTES, claims->scope.ptr, claims->scope.len);
     struct sha256 signature = sign(bytes, claims->scope, key);
     memcpy(bytes + HEAD_BYTES + claims->scope.len, signature.bytes, SHA256_BYTES);
-    struct str text = base64url_encode(
-        arena, str_from(bytes, HEAD_BYTES + claims->scope.len + SHA256_BYTES));
+    struct str text =
+        base64url_encode(arena, str_from(bytes, HEAD_BYTES + claims->scope.len + SHA256_BYTES));
     return arena_printf(arena, PREFIX "%.*s", STR_ARG(text));
 }
 

@@ -272,7 +272,10 @@ def check_reply(reply):
             body = reply.json
         except ValueError:
             raise BrokenReply(f"not JSON: {reply!r}")
-        if reply.status >= 400:
+        if reply.status >= 400 and reply.method == "POST" and reply.path.startswith("/v1/oauth/"):
+            if not (isinstance(body.get("error"), str) and body.get("error_description")):
+                raise BrokenReply(f"not an OAuth error: {reply!r}")
+        elif reply.status >= 400:
             error = body.get("error") if isinstance(body, dict) else None
             if not isinstance(error, dict):
                 raise BrokenReply(f"no error object: {reply!r}")

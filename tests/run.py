@@ -154,8 +154,9 @@ def jobs_of(suite, arguments, recordings):
             *(f"tests.openapi.{module}" for module in test_modules("tests/openapi"))))]
     if suite == "pyiceberg":
         python = client_environment("pyiceberg")
-        return [Job(suite, "pyiceberg", python_tests("tests.clients.pyiceberg.test_pyiceberg",
-                                                     python=str(python)), weight=90)]
+        return [Job(suite, f"pyiceberg {module}", python_tests(f"tests.clients.pyiceberg.{module}",
+                                                               python=str(python)), weight=90)
+                for module in test_modules("tests/clients/pyiceberg")]
     if suite == "docs":
         return [Job(suite, f"docs {module}", python_tests(f"tests.docs.{module}"), weight=60)
                 for module in test_modules("tests/docs")]

@@ -13,8 +13,8 @@ static enum change_outcome create(struct metastore_fixture *f, const char *name,
                                   const char *client_id, char seed, struct change *out)
 {
     const struct principal_row row = principal_of(client_id, seed);
-    *out = (struct change){
-        .kind = CHANGE_PRINCIPAL_CREATE, .name = str_cstr(name), .principal = &row};
+    *out =
+        (struct change){.kind = CHANGE_PRINCIPAL_CREATE, .name = str_cstr(name), .principal = &row};
     return apply_one(f, out);
 }
 
@@ -28,8 +28,8 @@ static enum change_outcome rotate(struct metastore_fixture *f, const char *name,
                                   struct change *out)
 {
     const struct principal_row row = principal_of("unused", seed);
-    *out = (struct change){
-        .kind = CHANGE_PRINCIPAL_ROTATE, .name = str_cstr(name), .principal = &row};
+    *out =
+        (struct change){.kind = CHANGE_PRINCIPAL_ROTATE, .name = str_cstr(name), .principal = &row};
     return apply_one(f, out);
 }
 
@@ -134,8 +134,7 @@ static void the_trail_tells_of_principals(void **state)
 {
     struct metastore_fixture *f = *state;
     const struct principal_row row = principal_of("id-a", 'a');
-    struct change change = {
-        .kind = CHANGE_PRINCIPAL_CREATE, .name = STR("a"), .principal = &row};
+    struct change change = {.kind = CHANGE_PRINCIPAL_CREATE, .name = STR("a"), .principal = &row};
     struct history_row history = {.operation = "createPrincipal",
                                   .commit_id = STR("c"),
                                   .request_id = STR("r"),

@@ -111,7 +111,7 @@ static inline void on_finished(void *arg, struct http_exchange *x, bool sent)
 {
     (void)arg;
     assert_true(!sent || x->status != 0);
-    access_log_write(x, STR("id-1"), x->status == 200 ? "operation" : NULL, sent);
+    access_log_write(x, x->target, STR("id-1"), x->status == 200 ? "operation" : NULL, sent);
     if (sent)
         fixture.finished_sent++;
     else

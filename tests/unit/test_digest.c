@@ -36,6 +36,24 @@ static void parts_are_separated(void **state)
     assert_memory_equal(a.bytes, b.bytes, SHA256_BYTES);
 }
 
+/* The same as HMAC-SHA256 over the one text that the parts make with their lengths. */
+static void hmac_vectors(void **state)
+{
+    (void)state;
+    const struct str parts[] = {STR("a"), STR("")};
+    struct sha256 mac = hmac_sha256_of_parts(STR("key"), parts, 2);
+    assert_str(hex_encode(arena, mac.bytes, SHA256_BYTES),
+               "b419055f9b77bd722cb2c61749b6814bba510b530d8c2be37b6199b033a21f43");
+    const struct str others[] = {STR(""), STR("a")};
+    struct sha256 other = hmac_sha256_of_parts(STR("key"), others, 2);
+    assert_false(sha256_equal(&mac, &other));
+    assert_true(sha256_equal(&mac, &mac));
+    assert_true(secret_equal(STR("abc"), STR("abc")));
+    assert_false(secret_equal(STR("abc"), STR("abd")));
+    assert_false(secret_equal(STR("abc"), STR("ab")));
+    assert_true(secret_equal(STR_NONE, STR("")));
+}
+
 static void base64url_vectors(void **state)
 {
     (void)state;
@@ -81,7 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_vectors),       cmocka_unit_test(parts_are_separated),
         cmocka_unit_test(base64url_vectors),    cmocka_unit_test(base64url_refuses_other_spellings),
-        cmocka_unit_test(base64url_round_trip),
+        cmocka_unit_test(base64url_round_trip), cmocka_unit_test(hmac_vectors),
     };
     arena = arena_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

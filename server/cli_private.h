@@ -1,0 +1,29 @@
+/* What the files of the command line share with each other and nobody else. */
+#ifndef SERVER_CLI_PRIVATE_H
+#define SERVER_CLI_PRIVATE_H
+
+#include "server/cli.h"
+#include "server/cli_http.h"
+
+struct cli_command {
+    const char *noun, *verb, *name;
+    const char *location;        /* of a warehouse that is created */
+    const char *data_dir, *uri;  /* where; NULL: not given */
+    const char *credential_file; /* for a server that wants tokens; NULL: none */
+    bool is_admin;               /* of a principal that is created */
+};
+
+/* What can be done with things of one kind, in the directory of a catalog or through a server. */
+struct cli_noun {
+    const char *name;
+    const char *verbs; /* "list create drop" */
+    int (*on_catalog)(struct catalog *catalog, const struct caller *caller,
+                      const struct cli_command *command, struct arena *arena, struct error *err);
+    int (*over_http)(const struct cli_http *http, const struct cli_command *command,
+                     struct error *err);
+};
+
+extern const struct cli_noun cli_warehouse; /* cli_warehouse.c */
+extern const struct cli_noun cli_principal; /* cli_principal.c */
+
+#endif
