@@ -351,6 +351,12 @@ class Life(AuthTest):
         reply = self.client.post("/management/v1/principals", {"name": "a.b@c-d_e"}, headers=root)
         self.assertEqual(200, reply.status, repr(reply))
         self.assertEqual("no-store", reply.header("Cache-Control"))
+        path = "/management/v1/principals/a.b%40c-d_e"
+        rotated = self.client.post(path + "/rotate", headers=root)
+        self.assertEqual(200, rotated.status, repr(rotated))
+        self.assertEqual("no-store", rotated.header("Cache-Control"))
+        self.assertNotEqual(reply.json["client-secret"], rotated.json["client-secret"])
+        self.assertEqual(204, self.client.delete(path, headers=root).status)
         for method, path in (("DELETE", "nobody"), ("POST", "nobody/rotate")):
             reply = self.client.request(method, f"/management/v1/principals/{path}", headers=root)
             self.assertEqual((404, "NoSuchPrincipalException"), (reply.status, reply.error["type"]))
