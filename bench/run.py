@@ -204,7 +204,17 @@ def commit_server(plan, work, files_on_disk, slow_us=0):
         server = stack.enter_context(Firn(plan.build, data, warehouse=warehouse, slow_us=slow_us))
         for tables in (MANY_TABLES, 1):  # until the documents have their size
             commit_rate(plan, server, CLIENTS, tables)
+        server.in_memory = None if files_on_disk else warehouse
         yield server
+
+
+def remove_old_metadata(server):
+    """A minute of commits would fill the memory with files of versions that nobody reads any more."""
+    if server.in_memory is None:
+        return
+    for directory in server.in_memory.glob("*/*/metadata"):
+        for path in sorted(directory.glob("*.metadata.json"))[:-2]:
+            path.unlink()
 
 
 COMMIT_LOADS = {
@@ -234,6 +244,7 @@ def commit_round(plan, work, server, environment=None):
     }
     for load, (clients, tables) in COMMIT_LOADS.items():
         one[load] = commit_rate(plan, server, clients, tables)
+    remove_old_metadata(server)
     return one
 
 
