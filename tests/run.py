@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,rck,duckdb,kill,lint,asan,ubsan,tsan]
-                 [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,kill,lint,asan,ubsan,
+                 tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
-pyiceberg, a real client; docs, the code in README.md and docs/, executed; rck, the Java
-compatibility kit; duckdb, an engine; kill, the kill loop and the tests of its checker; lint; asan,
-ubsan, tsan: the unit and the http tests on those builds. Without --suite: unit, http, openapi,
-pyiceberg, docs, kill, lint; with --quick: unit, http, openapi, lint.
+pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
+compose files; rck, the Java compatibility kit; duckdb, an engine; kill, the kill loop and the tests of
+its checker; lint; asan, ubsan, tsan: the unit and the http tests on those builds. Without --suite:
+unit, http, openapi, pyiceberg, docs, docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
@@ -29,8 +29,8 @@ sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
 ENGINES = ("rck", "duckdb")
-SUITES = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint") + ENGINES + SANITIZERS
-DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "kill", "lint")
+DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "docker", "kill", "lint")
+SUITES = DEFAULT + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
@@ -157,9 +157,9 @@ def jobs_of(suite, arguments, recordings):
         return [Job(suite, f"pyiceberg {module}", python_tests(f"tests.clients.pyiceberg.{module}",
                                                                python=str(python)), weight=90)
                 for module in test_modules("tests/clients/pyiceberg")]
-    if suite == "docs":
-        return [Job(suite, f"docs {module}", python_tests(f"tests.docs.{module}"), weight=60)
-                for module in test_modules("tests/docs")]
+    if suite in ("docs", "docker"):
+        return [Job(suite, f"{suite} {module}", python_tests(f"tests.{suite}.{module}"), weight=60)
+                for module in test_modules(f"tests/{suite}")]
     if suite in ENGINES:
         return [engine_job(suite)]
     if suite == "kill":
@@ -177,7 +177,7 @@ def jobs_of(suite, arguments, recordings):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg", "docs") + ENGINES:
+        if suite in ("unit", "http", "pyiceberg", "docs", "docker") + ENGINES:
             variants.append("release")
         if suite in ("http", "kill"):
             variants.append("failpoint")

@@ -11,6 +11,10 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # not tests/, where `http` hides Python's
 
 
+# What ends outside of a test has an id of its own and was not counted as run.
+OUTSIDE = ("setUpClass", "tearDownClass", "setUpModule", "tearDownModule")
+
+
 class Result(unittest.TextTestResult):
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
@@ -40,10 +44,9 @@ class Result(unittest.TextTestResult):
 def main():
     suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
     result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result).run(suite)
-    # an error outside of a test (setUpClass) has an id of its own and was not counted as run
-    inside = {i for i in result.bad if not i.startswith(("setUpClass", "tearDownClass",
-                                                         "setUpModule", "tearDownModule"))}
-    passed = result.testsRun - len(inside) - len(result.skipped)
+    inside = [i for i in (*result.bad, *(test.id() for test, _ in result.skipped))
+              if not i.startswith(OUTSIDE)]
+    passed = result.testsRun - len(inside)
     for test, reason in result.skipped:
         print(f"skipped: {test.id()}: {reason}")
     print(f"{passed} passed, {len(result.bad)} failed"
