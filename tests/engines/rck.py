@@ -32,7 +32,8 @@ from tests.harness import Server, environment  # noqa: E402
 PROJECT = Path(__file__).resolve().parent / "rck"
 KIT_ROOT = Path("/tmp")  # the kit's, not ours to choose
 WAREHOUSE = "rck_warehouse"
-CLASSES = ("RESTCompatibilityKitCatalogTests", "FullCatalogTests")
+CLASSES = ("RESTCompatibilityKitCatalogTests", "RESTCompatibilityKitViewCatalogTests",
+           "FullCatalogTests")
 LOCK = KIT_ROOT / f".firn-rck-{os.getuid()}.lock"
 
 

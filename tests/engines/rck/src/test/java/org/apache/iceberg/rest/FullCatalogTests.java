@@ -14,11 +14,14 @@ import org.apache.iceberg.catalog.CatalogTests;
 import org.apache.iceberg.catalog.Namespace;
 import org.apache.iceberg.catalog.TableIdentifier;
 import org.apache.iceberg.exceptions.AlreadyExistsException;
+import org.apache.iceberg.exceptions.NamespaceNotEmptyException;
 import org.apache.iceberg.exceptions.NoSuchNamespaceException;
 import org.apache.iceberg.exceptions.NoSuchTableException;
+import org.apache.iceberg.exceptions.NoSuchViewException;
 import org.apache.iceberg.relocated.com.google.common.collect.ImmutableMap;
 import org.apache.iceberg.relocated.com.google.common.collect.ImmutableSet;
 import org.apache.iceberg.types.Types;
+import org.apache.iceberg.view.View;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -56,6 +59,7 @@ public class FullCatalogTests extends CatalogTests<RESTCatalog> {
   private static void drop(Namespace namespace) {
     restCatalog.listNamespaces(namespace).forEach(FullCatalogTests::drop);
     restCatalog.listTables(namespace).forEach(restCatalog::dropTable);
+    restCatalog.listViews(namespace).forEach(restCatalog::dropView);
     restCatalog.dropNamespace(namespace);
   }
 
@@ -135,6 +139,48 @@ public class FullCatalogTests extends CatalogTests<RESTCatalog> {
     restCatalog.dropNamespace(inner);
     assertThat(restCatalog.namespaceExists(inner)).isFalse();
     assertThatThrownBy(() -> restCatalog.loadNamespaceMetadata(inner)).isInstanceOf(NoSuchNamespaceException.class);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a b", "a/b", "a.b", "a%2Fb", "a+b", "a?b#c", "a'b\"c", "表 🧊", "a\tb", "views"})
+  void viewsOfAwkwardCharacters(String name) {
+    Namespace outer = Namespace.of(name);
+    Namespace inner = Namespace.of(name, name + name);
+    TableIdentifier view = TableIdentifier.of(inner, name);
+    TableIdentifier renamed = TableIdentifier.of(outer, name + name);
+    String sql = "SELECT '" + name + "' AS x";
+
+    restCatalog.createNamespace(outer);
+    restCatalog.createNamespace(inner);
+    restCatalog
+        .buildView(view)
+        .withSchema(SCHEMA)
+        .withDefaultCatalog(name)
+        .withDefaultNamespace(inner)
+        .withQuery("spark", sql)
+        .withProperty(name, name)
+        .create();
+    assertThat(restCatalog.listViews(inner)).containsExactly(view);
+    assertThat(restCatalog.listTables(inner)).isEmpty();
+    assertThatThrownBy(() -> restCatalog.createTable(view, SCHEMA)).isInstanceOf(AlreadyExistsException.class);
+    restCatalog.renameView(view, renamed);
+    assertThat(restCatalog.viewExists(view)).isFalse();
+    View loaded = restCatalog.loadView(renamed);
+    assertThat(loaded.sqlFor("spark").sql()).isEqualTo(sql);
+    assertThat(loaded.currentVersion().defaultCatalog()).isEqualTo(name);
+    assertThat(loaded.currentVersion().defaultNamespace()).isEqualTo(inner);
+    assertThat(loaded.properties()).containsEntry(name, name);
+    loaded
+        .replaceVersion()
+        .withSchema(OTHER_SCHEMA)
+        .withDefaultNamespace(outer)
+        .withQuery("spark", sql)
+        .withQuery("trino", sql)
+        .commit();
+    assertThat(restCatalog.loadView(renamed).sqlFor("trino").sql()).isEqualTo(sql);
+    assertThatThrownBy(() -> restCatalog.dropNamespace(outer)).isInstanceOf(NamespaceNotEmptyException.class);
+    assertThat(restCatalog.dropView(renamed)).isTrue();
+    assertThatThrownBy(() -> restCatalog.loadView(renamed)).isInstanceOf(NoSuchViewException.class);
   }
 
   @Test
