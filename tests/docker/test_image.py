@@ -4,14 +4,15 @@ FIRN_CONTAINER_TOOL names docker or podman; without it the first of them that an
 Where neither does, or the base image cannot be had, the tests are skipped, with the reason."""
 import json
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 import unittest
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -110,7 +111,9 @@ class Image(unittest.TestCase):
         self.assertEqual(2, status, output)
         self.assertIn("--allow-anonymous-network", output)
 
-    def compose(self, directory, user):
+    def compose(self, directory=None, user="1000:1000", admin=False):
+        """Starts the file; (how to call compose, its environment, the catalog's address, what was
+        printed when the admin was made)."""
         command = find_compose(self.tool)
         if command is None:
             self.skipTest(f"{self.tool} has no compose")
@@ -122,9 +125,15 @@ class Image(unittest.TestCase):
             env["FIRN_DIR"] = directory
         call = [*command, "-f", "docker/compose.yaml"]
         self.addCleanup(run, [*call, "down", "-v"], 120, **env)
+        made = None
+        if admin:
+            env["FIRN_AUTH"] = "required"
+            status, made = run([*call, "run", "--rm", "-T", "firn", "principal", "create", "admin",
+                                "--admin"], 120, **env)
+            self.assertEqual(0, status, made)
         status, output = run([*call, "up", "-d", "--no-build"], 300, **env)
         self.assertEqual(0, status, output)
-        return call, env, f"http://127.0.0.1:{port}"
+        return call, env, f"http://127.0.0.1:{port}", made
 
     def request(self, url, body=None):
         request = urllib.request.Request(url, body and json.dumps(body).encode(),
@@ -143,7 +152,7 @@ class Image(unittest.TestCase):
                 time.sleep(0.1)
 
     def test_compose_keeps_what_it_was_told(self):
-        call, env, url = self.compose(None, "1000:1000")
+        call, env, url, _ = self.compose()
         self.wait_ready(url)
         self.request(url + "/v1/namespaces", {"namespace": ["kept"]})
         for verb in ("stop", "start"):
@@ -155,10 +164,22 @@ class Image(unittest.TestCase):
         self.assertEqual(0, status, output)
         self.assertIn("file:///var/lib/firn/warehouse", output)
 
+    def test_tokens(self):
+        _, _, url, made = self.compose(admin=True)
+        self.wait_ready(url)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.request(url + "/v1/namespaces")
+        self.assertEqual(401, refused.exception.code)
+        _, client_id, secret = re.search(r"(?m)^admin\t(\S+)\t(\S+)", made).group(0).split()
+        form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": client_id,
+                                       "client_secret": secret})
+        with urllib.request.urlopen(url + "/v1/oauth/tokens", form.encode(), timeout=10) as reply:
+            self.assertEqual("bearer", json.loads(reply.read())["token_type"].lower())
+
     def test_tables_for_programs_outside(self):
         directory = tempfile.mkdtemp(prefix="firn-image-")
         self.addCleanup(shutil.rmtree, directory, True)
-        _, _, url = self.compose(directory, f"{os.getuid()}:{os.getgid()}")
+        _, _, url, _ = self.compose(directory, f"{os.getuid()}:{os.getgid()}")
         self.wait_ready(url)
         program = f"""
 import pyarrow as pa

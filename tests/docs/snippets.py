@@ -8,8 +8,9 @@ becomes of it:
     <!-- output -->         what the block before it prints, compared without looking at white space
     <!-- generated: … -->   written by `make docs`
 
-Documents are written for a catalog at http://127.0.0.1:8181 with its data in /var/lib/firn and
-backups in /var/backups/firn; `placed` puts the real ones in."""
+Documents are written for a catalog at http://127.0.0.1:8181 with its data in /var/lib/firn, backups
+in /var/backups/firn and the credential the-client-id:the-client-secret; `placed` puts the real ones
+in."""
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ADDRESS = "127.0.0.1:8181"
 DATA = "/var/lib/firn"
 BACKUP = "/var/backups/firn"
+CREDENTIAL = "the-client-id:the-client-secret"
 MARKER = re.compile(r"^<!-- (run|check): ([a-z0-9-]+) -->$|^<!-- (output|generated)\b.*-->$")
 FENCE = re.compile(r"^```(\w*)$")
 
@@ -51,9 +53,11 @@ def blocks(path):
     return found
 
 
-def placed(text, address=ADDRESS, data=DATA, backup=BACKUP):
-    return (text.replace(ADDRESS, address).replace(DATA, str(data))
-            .replace(BACKUP, str(backup)))
+def placed(text, address=ADDRESS, data=DATA, backup=BACKUP, credential=CREDENTIAL):
+    for written, real in ((ADDRESS, address), (DATA, str(data)), (BACKUP, str(backup)),
+                          *zip(CREDENTIAL.split(":"), credential.split(":"))):
+        text = text.replace(written, real)
+    return text
 
 
 def of(path, what, action="run", **places):

@@ -13,13 +13,14 @@ import unittest
 from pathlib import Path
 
 from tests.docs import snippets
-from tests.harness import FirnTest, ROOT, Server, binary, environment
+from tests.harness import FirnTest, ROOT, Server, binary, environment, run_firn
 
 RUN_SECONDS = 300
 END_OF_BLOCK = "---- end of block ----"
 PLAIN = ("", "text")  # no code, or a command line that only installs something
-RUN_HERE = ("sh", "backup", "restore", "forward", "pyiceberg", "duckdb", "duckdb-python", "clickhouse-sql")
-RUN_ELSEWHERE = ("spark-conf", "spark-sql", "flink-sql")
+RUN_HERE = ("sh", "backup", "restore", "forward", "pyiceberg", "duckdb", "duckdb-python", "clickhouse-sql",
+            "sh-token", "pyiceberg-token", "duckdb-token", "clickhouse-token")
+RUN_ELSEWHERE = ("spark-conf", "spark-token", "spark-sql", "flink-sql")
 # Both read blocks of SQL statements from a file and print the rows of the last one of each block.
 DUCKDB = """
 import duckdb, importlib.util, json, pathlib, sys
@@ -135,13 +136,23 @@ class Snippets(FirnTest):
         self.addCleanup(self.temp.cleanup)
         self.server = Server(Path(self.temp.name) / "data")
         self.addCleanup(self.server.close)
+        self.credential = snippets.CREDENTIAL
         self.server.start()
         self.client = self.server.client()
         self.addCleanup(self.client.close)
 
+    def ask_for_tokens(self):
+        """Starts the catalog again, with a principal and auth=required."""
+        self.server.stop()
+        status, out, err = run_firn("principal", "create", "reader", "--data", self.server.data)
+        self.assertEqual(0, status, err)
+        self.credential = ":".join(out.split()[1:3])
+        self.server.args = ["--auth", "required"]
+        self.server.start()
+
     def blocks(self, document, what):
         found = snippets.of(document, what, address=f"{self.server.host}:{self.server.port}",
-                            data=self.server.data)
+                            data=self.server.data, credential=self.credential)
         self.assertTrue(found, f"{document} has no block to run: {what}")
         return found
 
@@ -169,8 +180,8 @@ class Snippets(FirnTest):
         path.write_text(text)
         return str(path)
 
-    def run_sh(self, document):
-        blocks = self.blocks(document, "sh")
+    def run_sh(self, document, what="sh"):
+        blocks = self.blocks(document, what)
         text = "set -eu\n" + "".join(f"{b.text}\necho; echo '{END_OF_BLOCK}'\n" for b in blocks)
         return self.execute(["bash", self.script("snippets.sh", text)], blocks)
 
@@ -211,6 +222,18 @@ class Snippets(FirnTest):
     def test_clickhouse(self):
         self.make_orders()
         self.run_sql("docs/engines/clickhouse.md", "clickhouse-sql", "clickhouse", CLICKHOUSE,
+                     str(Path(self.temp.name) / "session"))
+
+    def test_tokens(self):
+        self.ask_for_tokens()
+        self.run_sh("docs/engines/curl.md", "sh-token")
+        self.run_python("docs/engines/pyiceberg.md", "pyiceberg-token", "pyiceberg")
+        self.run_sql("docs/engines/duckdb.md", "duckdb-token", "duckdb", DUCKDB)
+
+    def test_tokens_clickhouse(self):
+        self.make_orders()
+        self.ask_for_tokens()
+        self.run_sql("docs/engines/clickhouse.md", "clickhouse-token", "clickhouse", CLICKHOUSE,
                      str(Path(self.temp.name) / "session"))
 
     def make_orders(self):
