@@ -24,8 +24,10 @@ struct commit_ports {
     /* Durable and create-only when it returns 0. Blocks. */
     int (*write_file)(void *arg, struct warehouse *warehouse, const struct object_version *version,
                       struct error *err);
-    /* Did this very request already change that object (history)? Blocks. */
-    bool (*find_repeat)(void *arg, int64_t object_id, const struct caller *caller);
+    /* Did this very request already change that object (0: any object), as history knows it?
+     * Blocks. Errors: history could not be read, so nobody knows. */
+    int (*find_repeat)(void *arg, int64_t object_id, const struct caller *caller, bool *found,
+                       struct error *err);
     /* metastore_location_taken. Blocks. */
     int (*location_taken)(void *arg, struct str location, int64_t own_id, bool *taken,
                           struct error *err);

@@ -49,25 +49,51 @@ static bool same_request(const struct caller *a, const struct caller *b)
            str_equal(a->principal, b->principal);
 }
 
-/* Is this refusal only the echo of the same request, sent again because its answer was lost? The
- * digest covers the snapshot ids, so nobody else's commit can look like it. Any refusal may be one:
- * a guarded commit meets its own snapshot as a conflict, an unguarded one as a duplicate id (400),
- * and after either the client would delete files that are live. */
-static bool is_repeat(const struct lane_work *work, const struct commit_item *item,
-                      const struct fold_inputs *inputs)
+/* Is the refused request one that was applied before, sent again because its answer was lost? The
+ * digest covers the snapshot ids, so nobody else's commit can look like it. Under a name that is
+ * gone it may have been applied to what had that name. */
+static int find_repeat(const struct lane_work *work, const struct commit_item *item,
+                       const struct fold_inputs *inputs, bool *found, struct error *err)
 {
     const struct caller *caller = item->request->caller;
+    const struct object_version *version = work->base.version;
 
+    *found = false;
     if (!inputs->ports->implicit_idempotency || !item->change->is_repeatable) {
-        return false;
+        return 0;
     }
-    for (const struct commit_item *i = work->items; i != item; i = i->next) {
-        if (i->state == ITEM_CHANGED && same_request(i->request->caller, caller)) {
-            return true;
-        }
+    for (const struct commit_item *i = work->items; i != item && !*found; i = i->next) {
+        *found = i->state == ITEM_CHANGED && same_request(i->request->caller, caller);
     }
-    return work->base.version != NULL &&
-           inputs->ports->find_repeat(inputs->ports->arg, work->base.version->row.id, caller);
+    return *found ? 0
+                  : inputs->ports->find_repeat(inputs->ports->arg,
+                                               version == NULL ? 0 : version->row.id, caller, found,
+                                               err);
+}
+
+/* Any refusal may be the echo of the same request: a guarded commit meets its own snapshot as a
+ * conflict, an unguarded one as a duplicate id (400), a late one no table at all (404), and after
+ * each of them the client would delete files that are live. */
+static void refuse(const struct lane_work *work, struct commit_item *item,
+                   const struct fold_inputs *inputs)
+{
+    struct error why;
+    bool found;
+
+    if (find_repeat(work, item, inputs, &found, &why) != 0) {
+        error_set(&item->err, ERR_COMMIT_STATE_UNKNOWN,
+                  "It is not known whether the same commit was applied before");
+        error_detail(&item->err, "%.400s", why.message);
+    } else if (found && draft_exists(work)) {
+        item->state = ITEM_REPEATED;
+        return;
+    } else if (found) {
+        why = item->err;
+        error_set(&item->err, ERR_COMMIT_STATE_UNKNOWN,
+                  "The same commit was applied before, to what had this name then");
+        error_detail(&item->err, "%.400s", why.message);
+    }
+    fail(item);
 }
 
 /* Rules of the warehouse on the state this item makes. */
@@ -111,18 +137,14 @@ static int fold_item(struct lane_work *work, struct commit_item *item, const cha
 
     item->after_change = work->changed;
     if (check_name(work, item, inputs->arena) != 0) {
-        return fail(item), 0;
+        return refuse(work, item, inputs), 0;
     }
     inputs->ports->uuid(inputs->ports->arg, new_uuid);
     struct commit_inputs commit_inputs = {inputs->now_ms, new_uuid};
     if (work->format->check(item->change, base, &item->err) != 0 ||
         work->format->apply(item->change, base, &commit_inputs, inputs->arena, &next, &changed,
                             &item->err) != 0) {
-        if (is_repeat(work, item, inputs)) {
-            item->state = ITEM_REPEATED;
-            return 0;
-        }
-        return fail(item), 0;
+        return refuse(work, item, inputs), 0;
     }
     if (!changed) {
         item->state = ITEM_UNCHANGED;

@@ -50,21 +50,18 @@ static int port_write_file(void *arg, struct warehouse *warehouse,
                                err);
 }
 
-static bool port_find_repeat(void *arg, int64_t object_id, const struct caller *caller)
+static int port_find_repeat(void *arg, int64_t object_id, const struct caller *caller, bool *found,
+                            struct error *err)
 {
     struct catalog *catalog = arg;
     struct history_row row;
-    struct error err = {0};
-    bool found = false;
     struct arena *arena = arena_new();
     int64_t since = clock_now_ms(catalog->options.clock) - REPEAT_WINDOW_MS;
 
-    if (metastore_history_find(catalog->options.metastore, object_id, &caller->request_digest,
-                               caller->principal, since, arena, &row, &found, &err) != 0) {
-        found = false; /* then it stays the conflict it is: definite, and nothing was applied */
-    }
+    int rc = metastore_history_find(catalog->options.metastore, object_id, &caller->request_digest,
+                                    caller->principal, since, arena, &row, found, err);
     arena_free(arena);
-    return found;
+    return rc;
 }
 
 static void port_submit(void *arg, struct catalog_change *change)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "catalog/catalog_private.h"
+#include "catalog/objects_private.h"
 
 #define BUCKET_COUNT 256 /* requests in flight are hundreds at most */
 
@@ -149,6 +149,56 @@ void catalog_idempotency_end(struct catalog *catalog, struct str key)
         waiter->woken(waiter);
         waiter = next;
     }
+}
+
+/* ---- replays --------------------------------------------------------------------------------- */
+
+/* Did this very request change that object? */
+static bool holds_request(struct catalog *catalog, const struct object_version *version,
+                          const struct caller *caller, int64_t since_ms)
+{
+    struct history_row row;
+    struct error ignored;
+    bool found = false;
+    struct arena *arena = arena_new();
+    if (metastore_history_find(catalog->options.metastore, version->row.id, &caller->request_digest,
+                               caller->principal, since_ms, arena, &row, &found, &ignored) != 0)
+        found = false;
+    arena_free(arena);
+    return found;
+}
+
+/* Requests that bring the name in their body have none here. */
+static struct object_version *present_state(struct catalog *catalog, struct warehouse *warehouse,
+                                            enum object_kind kind, const struct identifier *ident,
+                                            const struct caller *caller, int64_t since_ms)
+{
+    struct object_version *version;
+    struct error ignored;
+    if (ident->name.len == 0 ||
+        object_load(catalog, warehouse, kind, ident, &version, &ignored) != 0)
+        return NULL;
+    if (holds_request(catalog, version, caller, since_ms))
+        return version;
+    object_version_unref(version);
+    return NULL;
+}
+
+int catalog_idempotency_load(struct catalog *catalog, struct warehouse *warehouse,
+                             enum object_kind kind, const struct identifier *ident,
+                             const struct caller *caller, const struct idempotency_row *record,
+                             struct object_version **out, struct error *err)
+{
+    struct error why;
+    if (object_load_at(warehouse, kind, record->metadata_location, out, &why) == 0)
+        return 0;
+    *out = present_state(catalog, warehouse, kind, ident, caller,
+                         record->created_ms - REPEAT_WINDOW_MS);
+    if (*out != NULL)
+        return 0;
+    error_set(err, ERR_COMMIT_STATE_UNKNOWN,
+              "The request was applied before, but its answer cannot be read any more");
+    return error_detail(err, "%.400s", why.message);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */

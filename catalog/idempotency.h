@@ -4,6 +4,7 @@
 #ifndef CATALOG_IDEMPOTENCY_H
 #define CATALOG_IDEMPOTENCY_H
 
+#include "catalog/object_version.h"
 #include "catalog/warehouse.h"
 
 enum idempotency_state {
@@ -29,6 +30,16 @@ MUST_USE int catalog_idempotency_begin(struct catalog *catalog,
 
 /* After the answer is decided and (for a success) durable: wakes those who wait. */
 void catalog_idempotency_end(struct catalog *catalog, struct str key);
+
+/* The state that answers a replay: the file that the record names, or, when that cannot be read any
+ * more (old metadata files are deleted in time), the present state of `ident` if its history holds
+ * this very request. The only error is ERR_COMMIT_STATE_UNKNOWN: what was applied must not sound as
+ * if it were not. Blocks. */
+MUST_USE int catalog_idempotency_load(struct catalog *catalog, struct warehouse *warehouse,
+                                      enum object_kind kind, const struct identifier *ident,
+                                      const struct caller *caller,
+                                      const struct idempotency_row *record,
+                                      struct object_version **out, struct error *err);
 
 /* Keeps a deterministic refusal (400, 403, 404, 406, 409, 422 kinds; others are ignored).
  * `warehouse` NULL: the request was about none. Blocks. A failure to record is logged, never

@@ -26,7 +26,7 @@ MUST_USE int catalog_table_load(struct catalog *catalog, struct warehouse *wareh
                                 const struct identifier *ident, struct object_version **out,
                                 struct error *err);
 
-/* The document at that location, for replays of earlier answers: as it was then. */
+/* The document at that location: the state as it was then. */
 MUST_USE int catalog_table_load_at(struct catalog *catalog, struct warehouse *warehouse,
                                    struct str metadata_location, struct object_version **out,
                                    struct error *err);

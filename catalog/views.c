@@ -18,14 +18,6 @@ int catalog_view_load(struct catalog *catalog, struct warehouse *warehouse,
     return object_load(catalog, warehouse, OBJECT_VIEW, ident, out, err);
 }
 
-int catalog_view_load_at(struct catalog *catalog, struct warehouse *warehouse,
-                         struct str metadata_location, struct object_version **out,
-                         struct error *err)
-{
-    (void)catalog;
-    return object_load_at(warehouse, OBJECT_VIEW, metadata_location, out, err);
-}
-
 /* ---- create and register --------------------------------------------------------------------- */
 
 static int build(struct new_object *new, const struct view_create *create, struct error *err)

@@ -25,11 +25,6 @@ MUST_USE int catalog_view_load(struct catalog *catalog, struct warehouse *wareho
                                const struct identifier *ident, struct object_version **out,
                                struct error *err);
 
-/* The document at that location, for replays of earlier answers: as it was then. */
-MUST_USE int catalog_view_load_at(struct catalog *catalog, struct warehouse *warehouse,
-                                  struct str metadata_location, struct object_version **out,
-                                  struct error *err);
-
 /* Errors: ERR_NO_SUCH_NAMESPACE, ERR_ALREADY_EXISTS, ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION,
  * ERR_UNAVAILABLE. */
 MUST_USE int catalog_view_create(struct catalog *catalog, struct warehouse *warehouse,

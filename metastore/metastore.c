@@ -169,7 +169,7 @@ int metastore_history_find(struct metastore *store, int64_t object_id, const str
                            struct str principal, int64_t since_ms, struct arena *arena,
                            struct history_row *out, bool *found, struct error *err)
 {
-    assert(object_id > 0);
+    assert(object_id >= 0);
     return backend_of(store)->history_find(store, object_id, digest, principal, since_ms, arena,
                                            out, found, err);
 }

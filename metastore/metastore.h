@@ -165,7 +165,8 @@ MUST_USE int metastore_location_taken(struct metastore *store, struct str locati
 MUST_USE int metastore_history_list(struct metastore *store, const struct object_name *object,
                                     int64_t before_sequence, size_t limit, struct arena *arena,
                                     struct history_row **out, size_t *count, struct error *err);
-/* The newest row of that object with that request digest from that principal since then. */
+/* The newest row of that object (0: of any) with that request digest from that principal since
+ * then. */
 MUST_USE int metastore_history_find(struct metastore *store, int64_t object_id,
                                     const struct sha256 *digest, struct str principal,
                                     int64_t since_ms, struct arena *arena, struct history_row *out,

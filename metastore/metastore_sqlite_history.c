@@ -179,13 +179,14 @@ static bool find_in_slice(struct sqlite_connection *reader, int64_t slice,
                           const struct request_key *key, struct arena *arena,
                           struct history_row *out)
 {
-    struct sql_query query = sql_start(
-        reader, "SELECT" ROW_COLUMNS " FROM history INDEXED BY history_of_request"
-                " WHERE sequence >> 10 = ? AND substr(request_digest, 1, 8) = ?"
-                " AND object_id > 0 AND object_id = ? AND request_digest = ? AND principal = ?"
-                " AND time_ms >= ? ORDER BY sequence DESC LIMIT 1");
+    struct sql_query query =
+        sql_start(reader, "SELECT" ROW_COLUMNS " FROM history INDEXED BY history_of_request"
+                          " WHERE sequence >> 10 = ? AND substr(request_digest, 1, 8) = ?"
+                          " AND object_id > 0 AND (? = 0 OR object_id = ?) AND request_digest = ?"
+                          " AND principal = ? AND time_ms >= ? ORDER BY sequence DESC LIMIT 1");
     sql_int(&query, slice);
     sql_blob(&query, key->digest->bytes, 8);
+    sql_int(&query, key->object_id);
     sql_int(&query, key->object_id);
     sql_blob(&query, key->digest->bytes, SHA256_BYTES);
     sql_text(&query, key->principal);

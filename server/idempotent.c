@@ -3,7 +3,8 @@
  * 1. A key is bound to principal, method, target and body; with another binding it is refused (422)
  *    and nobody ever sees somebody else's answer.
  * 2. Whoever got IDEMPOTENCY_NEW ends it exactly once (idempotent_end), whatever came out.
- * 3. Only deterministic answers are kept; after a 429 or 5xx a repeat runs again.
+ * 3. Only deterministic answers are kept; after a 429 or 5xx a repeat runs again. A success that
+ *    can no longer be told is an unknown outcome, never a refusal.
  * 4. A waiter is woken exactly once by the catalog; who comes second of waking and timing out frees
  *    it, and only the first one may touch the request. */
 #include "server/idempotent.h"
@@ -11,8 +12,6 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "catalog/idempotency.h"
-#include "catalog/tables.h"
-#include "catalog/views.h"
 #include "server/dispatch.h"
 #include <assert.h>
 #include <pthread.h>
@@ -94,12 +93,12 @@ static enum error_kind kind_of(struct str name)
     return ERR_INTERNAL; /* a kind of a newer program */
 }
 
-static int load_at(struct request *req, struct str location, struct object_version **version)
+static int load_answer(struct request *req, const struct idempotency_row *record,
+                       struct object_version **version)
 {
-    int (*load)(struct catalog * catalog, struct warehouse * warehouse,
-                struct str metadata_location, struct object_version * *out, struct error * err) =
-        (req->route->flags & ROUTE_OF_VIEW) != 0 ? catalog_view_load_at : catalog_table_load_at;
-    return load(req->service->catalog, req->warehouse, location, version, &req->err);
+    enum object_kind kind = (req->route->flags & ROUTE_OF_VIEW) != 0 ? OBJECT_VIEW : OBJECT_TABLE;
+    return catalog_idempotency_load(req->service->catalog, req->warehouse, kind, &req->ident,
+                                    &req->caller, record, version, &req->err);
 }
 
 static enum idempotent_step replay(struct request *req, const struct idempotency_row *record)
@@ -114,7 +113,7 @@ static enum idempotent_step replay(struct request *req, const struct idempotency
         if (!req->on_worker)
             return IDEMPOTENT_BLOCKS;
         struct object_version *version;
-        if (load_at(req, record->metadata_location, &version) != 0)
+        if (load_answer(req, record, &version) != 0)
             return IDEMPOTENT_REFUSED;
         response_object(&req->response, version, req->arena);
     }

@@ -210,6 +210,9 @@ static void repeated_requests_are_found(void **state)
         assert_false(find_request(f, t, (char)('a' + round), "bob", 0, &out));
         assert_false(find_request(f, u, (char)('a' + round), "alice", 0, &out));
     }
+    assert_true(find_request(f, 0, 'b', "alice", 0, &out));
+    assert_int_equal(out.object_id, t);
+    assert_false(find_request(f, 0, 'b', "bob", 0, &out));
     assert_true(find_request(f, t, 'z', "alice", 0, &out));
     assert_str(out.detail, "2"); /* the newest */
     struct sha256 almost = digest('a');

@@ -211,6 +211,25 @@ class Keys(FirnTest):
         self.assertEqual(1, len({r.json["metadata-location"] for r in replies}))
         self.assertEqual(1, len(self.load(ns, name)["metadata"]["metadata-log"]))
 
+    def test_repeat_when_the_metadata_file_is_gone(self):
+        """What was applied must never sound like a refusal: the client would delete its files."""
+        ns, name, made = self.fresh_table()
+        updates, requirements = append(made["metadata"])
+        headers, create_key = key_header(), key_header()
+        first = self.assert_commits(ns, name, updates, requirements, headers=headers)
+        later = self.assert_commits(ns, name, [set_properties(a="b")])
+        created = self.assert_status(200, self.client.create_table(ns, "u", headers=create_key))
+        for location in (first["metadata-location"], created.json["metadata-location"]):
+            os.unlink(location[len("file://"):])
+        again = self.assert_commits(ns, name, updates, requirements, headers=headers)
+        self.assertEqual(later["metadata-location"], again["metadata-location"])
+        self.assert_error(self.client.create_table(ns, "u", headers=create_key), 500,
+                          "CommitStateUnknownException")
+        self.assert_status(204, self.client.drop_table(ns, name))
+        self.fresh_table(ns, name)  # a successor is not what was committed to
+        self.assert_error(self.client.commit(ns, name, updates, requirements, headers=headers), 500,
+                          "CommitStateUnknownException")
+
     def test_shapes_of_keys(self):
         for key in ("plain", "1", "x" * 36, "2cc52516-5e73-41f2-b139-545d41a4e15",
                     "2cc52516-5e73-41f2-b139-545d41a4e1511", "2cc52516_5e73_41f2_b139_545d41a4e151",
@@ -289,6 +308,19 @@ class Implicit(FirnTest):
         locations = {self.assert_commits(ns, name, [set_properties(a="b")])["metadata-location"]
                      for _ in range(3)}
         self.assertEqual(3, len(locations))
+
+
+    def test_after_a_rename_it_is_not_called_missing(self):
+        """404 would make the client delete the files of a commit that is live under another name."""
+        ns, name, made = self.fresh_table()
+        updates, requirements = append(made["metadata"])
+        self.assert_commits(ns, name, updates, requirements)
+        self.assert_status(204, self.client.rename((ns, name), (ns, "new")))
+        self.assert_error(self.client.commit(ns, name, updates, requirements), 500,
+                          "CommitStateUnknownException")
+        updates, requirements = append(made["metadata"])
+        self.assert_error(self.client.commit(ns, name, updates, requirements), 404,
+                          "NoSuchTableException")
 
 
 class UnknownOutcome(unittest.TestCase):

@@ -80,6 +80,7 @@ struct sim {
     size_t file_count;
     int64_t now_ms, next_id;
     bool faults;
+    bool history_is_unreadable;
 };
 
 static uint64_t roll(struct sim *sim)
@@ -167,19 +168,23 @@ static int sim_write_file(void *arg, struct warehouse *warehouse,
     return 0;
 }
 
-static bool sim_find_repeat(void *arg, int64_t object_id, const struct caller *caller)
+static int sim_find_repeat(void *arg, int64_t object_id, const struct caller *caller, bool *found,
+                           struct error *err)
 {
     struct sim *sim = arg;
 
+    *found = false;
+    if (sim->history_is_unreadable || (sim->faults && chance(sim, 5))) {
+        return error_set(err, ERR_UNAVAILABLE, "no history");
+    }
     for (size_t t = 0; t < OBJECTS; t++) {
         for (size_t i = 0; i < sim->tables[t].history_count; i++) {
             const struct sim_history *h = &sim->tables[t].history[i];
-            if (h->id == object_id && same_digest(&h->digest, &caller->request_digest)) {
-                return true;
-            }
+            *found = *found || ((object_id == 0 || h->id == object_id) &&
+                                same_digest(&h->digest, &caller->request_digest));
         }
     }
-    return false;
+    return 0;
 }
 
 /* What the metastore will refuse is not known beforehand: the race is what is simulated. */
@@ -727,11 +732,74 @@ static void with_faults(void **state)
     run_seeds(true, 3000);
 }
 
+/* ---- what a refusal may say ------------------------------------------------------------------ */
+
+static void run_to_end(struct sim *sim)
+{
+    while (sim->task_count > 0 || sim->submitted_count > 0) {
+        if (sim->task_count > 0) {
+            struct sim_task task = sim->tasks[--sim->task_count];
+            task.fn(task.arg);
+        } else {
+            decide_oldest(sim);
+        }
+    }
+}
+
+static struct sim_request *send(struct sim *sim, struct str body)
+{
+    static struct str levels[1] = {{"ns", 2}};
+    struct sim_request *r = &sim->requests[sim->request_count++];
+    struct error err = {0};
+
+    r->caller = (struct caller){.principal = STR("p"), .operation = "updateTable"};
+    r->caller.request_digest = sha256_of_parts(&body, 1);
+    r->changes[0].ident = (struct identifier){.ns = {1, levels}, .name = STR("t0")};
+    assert_int_equal(object_change_parse(OBJECT_TABLE, body, sim->arena, &r->changes[0], &err), 0);
+    r->request = (struct commit_request){.warehouse = &sim->warehouse,
+                                         .caller = &r->caller,
+                                         .changes = r->changes,
+                                         .change_count = 1,
+                                         .arena = sim->arena,
+                                         .done = answered,
+                                         .arg = r};
+    commit_core_submit(sim->core, &r->request);
+    run_to_end(sim);
+    assert_true(r->answered);
+    return r;
+}
+
+/* A refusal is told only by who knows that the same request was not applied before. */
+static void a_repeat_is_never_refused_by_mistake(void **state)
+{
+    static struct sim sim;
+    (void)state;
+
+    open_sim(&sim, 1, false);
+    assert_int_equal(send(&sim, body_create(&sim, 0))->request.result, 0);
+    struct str append = body_append(&sim, 7, SNAPSHOT_NONE, true);
+    struct str other = body_append(&sim, 8, SNAPSHOT_NONE, true);
+    assert_int_equal(send(&sim, append)->request.result, 0);
+    assert_int_equal(send(&sim, append)->request.result, 0);
+    assert_int_equal(send(&sim, other)->request.err.kind, ERR_COMMIT_FAILED);
+
+    sim.history_is_unreadable = true;
+    assert_int_equal(send(&sim, append)->request.err.kind, ERR_COMMIT_STATE_UNKNOWN);
+    sim.history_is_unreadable = false;
+
+    object_version_unref(sim.tables[0].version); /* renamed, or dropped */
+    sim.tables[0].version = NULL;
+    assert_int_equal(send(&sim, append)->request.err.kind, ERR_COMMIT_STATE_UNKNOWN);
+    assert_int_equal(send(&sim, other)->request.err.kind, ERR_NO_SUCH_TABLE);
+    close_sim(&sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(without_faults, say_seed_on_failure),
         cmocka_unit_test_teardown(with_faults, say_seed_on_failure),
+        cmocka_unit_test(a_repeat_is_never_refused_by_mistake),
     };
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     signal(SIGABRT, tell_seed);
