@@ -231,6 +231,20 @@ static void replace(struct shard *shard, uint64_t hash, const struct object_key 
     }
 }
 
+/* Of two loads in one epoch the one that read before a commit which is durable and not yet
+ * published may come last: the newer version stays. Between two objects nobody can tell here: none
+ * stays. */
+static void settle(struct shard *shard, uint64_t hash, const struct object_key *key,
+                   struct object_version *version)
+{
+    struct entry *e = find(shard, hash, key);
+    if (e != NULL && e->version->row.id != version->row.id) {
+        entry_remove(shard, e);
+    } else if (e == NULL || e->version->row.version < version->row.version) {
+        replace(shard, hash, key, version);
+    }
+}
+
 void object_cache_insert(struct object_cache *cache, const struct object_key *key,
                          struct object_version *version, uint64_t epoch)
 {
@@ -240,7 +254,7 @@ void object_cache_insert(struct object_cache *cache, const struct object_key *ke
     assert(version != NULL);
     pthread_mutex_lock(&shard->lock);
     if (shard->epoch == epoch) {
-        replace(shard, hash, key, version);
+        settle(shard, hash, key, version);
     }
     pthread_mutex_unlock(&shard->lock);
 }

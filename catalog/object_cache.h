@@ -23,7 +23,8 @@ void object_cache_free(struct object_cache *cache);
 struct object_version *object_cache_get(struct object_cache *cache, const struct object_key *key);
 uint64_t object_cache_epoch(struct object_cache *cache, const struct object_key *key);
 
-/* Takes a reference of its own, unless something was published since `epoch`. */
+/* Takes a reference of its own, unless something was published since `epoch`, or what is there is
+ * not older. */
 void object_cache_insert(struct object_cache *cache, const struct object_key *key,
                          struct object_version *version, uint64_t epoch);
 

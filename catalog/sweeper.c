@@ -67,8 +67,7 @@ struct job_row sweeper_purge_job(struct catalog *catalog, const struct object_ro
     set_text(payload, "metadata-location", dropped->metadata_location);
     set_text(payload, "location", dropped->location);
     set_text(payload, "table-uuid", dropped->uuid);
-    set_text(payload, "namespace-key", dropped->namespace_key);
-    set_text(payload, "name", dropped->name);
+    set_text(payload, "object-id", arena_printf(arena, "%lld", (long long)dropped->id));
     struct job_row job = {
         .kind = STR("purge-table"),
         .payload = catalog_json_text(payload, arena),
@@ -164,8 +163,8 @@ static struct str canonical(struct str location, struct arena *arena)
 }
 
 /* Ids of objects only ever grow: a file that a dropped object named lives when a later one does. */
-static void mark(struct sweep *sweep, const struct history_row *row, struct str location,
-                 struct arena *arena)
+static void mark_file(struct sweep *sweep, const struct history_row *row, struct str location,
+                      struct arena *arena)
 {
     struct doomed_file *end = sweep->doomed + sweep->doomed_count;
     struct doomed_file *first = find_doomed(sweep, row->warehouse_id, canonical(location, arena));
@@ -176,10 +175,19 @@ static void mark(struct sweep *sweep, const struct history_row *row, struct str 
     }
 }
 
-/* Reads a warehouse's history back to since_ms and marks the files it names. It ends with a page of
- * older rows only, so that a clock that was set back hides nothing. */
-static int mark_named(struct sweep *sweep, int64_t warehouse_id, int64_t since_ms,
-                      struct error *err)
+static void mark(struct sweep *sweep, const struct history_row *row, void *arg, struct arena *arena)
+{
+    (void)arg;
+    mark_file(sweep, row, row->metadata_location, arena);
+    mark_file(sweep, row, row->parent_location, arena);
+}
+
+/* Shows `look` a warehouse's history back to since_ms. It ends with a page of older rows only, so
+ * that a clock that was set back hides nothing. */
+static int walk_history(struct sweep *sweep, int64_t warehouse_id, int64_t since_ms,
+                        void (*look)(struct sweep *sweep, const struct history_row *row, void *arg,
+                                     struct arena *arena),
+                        void *arg, struct error *err)
 {
     struct object_name all = {.warehouse_id = warehouse_id};
     struct arena *page = arena_new();
@@ -194,8 +202,7 @@ static int mark_named(struct sweep *sweep, int64_t warehouse_id, int64_t since_m
                                         HISTORY_PAGE, page, &rows, &count, err);
         more = false;
         for (size_t i = 0; result == 0 && i < count; i++) {
-            mark(sweep, &rows[i], rows[i].metadata_location, page);
-            mark(sweep, &rows[i], rows[i].parent_location, page);
+            look(sweep, &rows[i], arg, page);
             more = more || rows[i].time_ms >= since_ms;
             before = rows[i].sequence;
         }
@@ -244,7 +251,7 @@ static int find_named(struct sweep *sweep, struct error *err)
         int64_t id = sweep->doomed[i].warehouse_id;
         if (i > 0 && id == sweep->doomed[i - 1].warehouse_id)
             continue;
-        if (mark_named(sweep, id, since_ms - REQUEST_MS_MAX, err) != 0)
+        if (walk_history(sweep, id, since_ms - REQUEST_MS_MAX, mark, NULL, err) != 0)
             return -1;
     }
     return 0;
@@ -329,22 +336,38 @@ static void purge_files(struct purge *purge, const struct table_metadata *metada
         purge_file(purge, metadata->metadata_log.elements[i].key);
 }
 
-/* Has somebody given the dropped table its name back? Then its files are in use again. */
-static int lives_again(struct sweep *sweep, const struct job_row *job, struct str uuid, bool *lives,
-                       struct error *err)
+struct successor {
+    long long dropped_id;
+    struct str uuid, metadata_location; /* of the dropped table; canonical */
+    bool found;
+};
+
+static void look_for_successor(struct sweep *sweep, const struct history_row *row, void *arg,
+                               struct arena *arena)
 {
-    struct object_row row;
-    struct object_name name = {
-        .warehouse_id = job->warehouse_id,
-        .namespace_key = payload_text(job, "namespace-key", sweep->arena),
-        .name = payload_text(job, "name", sweep->arena),
+    struct successor *successor = arg;
+    (void)sweep;
+    if (row->object_id > successor->dropped_id &&
+        (str_equal(row->uuid, successor->uuid) ||
+         str_equal(canonical(row->metadata_location, arena), successor->metadata_location)))
+        successor->found = true;
+}
+
+/* Was the dropped table registered again, under whatever name? Then its files are that one's, and
+ * stay even if it was dropped since. */
+static int lives_again(struct sweep *sweep, const struct job_row *job, long long dropped_id,
+                       bool *lives, struct error *err)
+{
+    struct successor successor = {
+        .dropped_id = dropped_id,
+        .uuid = payload_text(job, "table-uuid", sweep->arena),
+        .metadata_location =
+            canonical(payload_text(job, "metadata-location", sweep->arena), sweep->arena),
     };
-    bool found = false;
-    if (metastore_object_find(sweep->catalog->options.metastore, &name, sweep->arena, &row, &found,
-                              err) != 0)
-        return -1;
-    *lives = found && str_equal(row.uuid, uuid);
-    return 0;
+    int result = walk_history(sweep, job->warehouse_id, job->created_ms - REQUEST_MS_MAX,
+                              look_for_successor, &successor, err);
+    *lives = successor.found;
+    return result;
 }
 
 static enum job_end purge_with_metadata(struct sweep *sweep, const struct job_row *job,
@@ -371,7 +394,7 @@ static enum job_end run_purge_table(struct sweep *sweep, const struct job_row *j
 {
     struct error err = {0};
     struct str location = payload_text(job, "location", sweep->arena);
-    struct str uuid = payload_text(job, "table-uuid", sweep->arena);
+    long long dropped_id;
     struct purge purge = {
         .warehouse = warehouse_of(sweep->catalog, job),
         .arena = sweep->arena,
@@ -384,7 +407,9 @@ static enum job_end run_purge_table(struct sweep *sweep, const struct job_row *j
         return unreadable(job, err.message);
     if (!location_contains(&purge.warehouse->root, &purge.table))
         return unreadable(job, "the table lies outside of its warehouse");
-    if (lives_again(sweep, job, uuid, &lives, &err) != 0)
+    if (!str_to_int64(payload_text(job, "object-id", sweep->arena), &dropped_id))
+        return unreadable(job, "no object");
+    if (lives_again(sweep, job, dropped_id, &lives, &err) != 0)
         return JOB_LATER;
     if (lives) {
         log_warn("sweeper: not purged, the table was registered again: location=%.*s",

@@ -165,6 +165,21 @@ static void test_drop_without_purge_keeps_files(void **state)
     assert_nothing_removed(f, &files);
 }
 
+static void register_again(struct fixture *f, const char *name, const struct object_row *row)
+{
+    struct change again = {
+        .kind = CHANGE_OBJECT_CREATE,
+        .warehouse_id = f->warehouse->id,
+        .namespace_key = STR("a"),
+        .name = str_cstr(name),
+        .object_kind = OBJECT_TABLE,
+        .uuid = row->uuid,
+        .location = row->location,
+        .metadata_location = row->metadata_location,
+    };
+    assert_int_equal(apply_change(f, &again), CHANGE_APPLIED);
+}
+
 /* Registered again before the sweeper came: the files are in use. */
 static void test_purge_of_what_lives_again(void **state)
 {
@@ -174,21 +189,32 @@ static void test_purge_of_what_lives_again(void **state)
     struct table_files files = make_real_table(f, "a.t");
     struct object_row row = row_of(f, "a.t");
     drop_with_purge(f, "a.t");
-    struct change again = {
-        .kind = CHANGE_OBJECT_CREATE,
-        .warehouse_id = f->warehouse->id,
-        .namespace_key = STR("a"),
-        .name = STR("t"),
-        .object_kind = OBJECT_TABLE,
-        .uuid = row.uuid,
-        .location = row.location,
-        .metadata_location = row.metadata_location,
-    };
-    assert_int_equal(apply_change(f, &again), CHANGE_APPLIED);
+    register_again(f, "t", &row);
     assert_int_equal(sweep(f), 1);
     assert_nothing_removed(f, &files);
     (void)all_jobs(f, &count);
     assert_int_equal(count, 0);
+}
+
+/* The same under another name; and then dropped, without a wish to lose the files. */
+static void test_purge_of_what_lives_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    make_ns(f, "a");
+    struct table_files files = make_real_table(f, "a.t");
+    struct object_row row = row_of(f, "a.t");
+    drop_with_purge(f, "a.t");
+    register_again(f, "other", &row);
+    assert_int_equal(sweep(f), 1);
+    assert_nothing_removed(f, &files);
+
+    drop_with_purge(f, "a.other");
+    row.uuid = STR("00000000-0000-4000-8000-000000000000"); /* of a file that had none */
+    register_again(f, "third", &row);
+    assert_ok(f, catalog_table_drop(f->catalog, f->warehouse, &f->caller, id(f, "a.third"), false,
+                                    &f->err));
+    assert_int_equal(sweep(f), 1);
+    assert_nothing_removed(f, &files);
 }
 
 /* Without its metadata a table cannot be purged; the drop itself was fine. */
@@ -420,6 +446,7 @@ int main(void)
         CATALOG_TEST(test_purge),
         CATALOG_TEST(test_drop_without_purge_keeps_files),
         CATALOG_TEST(test_purge_of_what_lives_again),
+        CATALOG_TEST(test_purge_of_what_lives_elsewhere),
         CATALOG_TEST(test_purge_without_metadata),
         CATALOG_TEST(test_unregister),
         CATALOG_TEST(test_remove_file),
