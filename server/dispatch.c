@@ -66,12 +66,38 @@ static void build_error(struct request *req, const struct error *err)
     request_metrics_error(err->kind);
 }
 
+/* Java's library before 1.11 takes any 404 for "no such table", and would create a table anew whose
+ * metadata file is only missing (contract/reliability.md 2.2). */
+static bool takes_404_for_no_table(struct request *req)
+{
+    struct str version = http_exchange_header(req->exchange, "X-Client-Version");
+    const struct str name = STR("Apache Iceberg ");
+    long long major, minor;
+    if (!str_starts_with(version, name))
+        return false;
+    version = str_skip(version, name.len);
+    return str_to_int64(str_cut(&version, '.'), &major) &&
+           str_to_int64(str_cut(&version, '.'), &minor) &&
+           (major == 0 || (major == 1 && minor < 11));
+}
+
+static void adapt_error(struct request *req)
+{
+    if (req->err.kind != ERR_FILE_NOT_FOUND || req->match.params[PARAM_TABLE].ptr == NULL ||
+        !takes_404_for_no_table(req))
+        return;
+    struct error why = req->err;
+    error_set(&req->err, ERR_INTERNAL, "%s", why.message);
+}
+
 static void reply(struct request *req, int result)
 {
     assert(result == HANDLER_DONE || result == HANDLER_ERROR);
     assert(!req->idempotency_begun);
-    if (result == HANDLER_ERROR)
+    if (result == HANDLER_ERROR) {
+        adapt_error(req);
         build_error(req, &req->err);
+    }
     assert(req->response.reply.status != 0); /* a handler that is done has built a reply */
     response_header(&req->response, "X-Request-Id", req->caller.request_id.ptr);
     struct http_reply answer = req->response.reply;

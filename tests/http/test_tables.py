@@ -370,6 +370,29 @@ class Load(FirnTest):
         self.server.restart()
         self.assertEqual(before, self.load(ns, name))
 
+    def test_file_gone_for_old_java(self):
+        """Before 1.11 any 404 means "no such table" there, and the table would be created anew."""
+        ns, name, made = self.fresh_table()
+        os.unlink(local_path(made["metadata-location"]))
+        self.server.restart()
+        for version, status in (("Apache Iceberg 1.10.1 (commit 1)", 500),
+                                ("Apache Iceberg 1.4.3-SNAPSHOT", 500),
+                                ("Apache Iceberg 0.14.1", 500),
+                                ("Apache Iceberg 1.11.0 (commit 1)", 404),
+                                ("Apache Iceberg 2.0.0", 404),
+                                ("Apache Iceberg unspecified", 404),
+                                ("0.14.1", 404)):
+            with self.subTest(version):
+                headers = {"X-Client-Version": version}
+                kind = "NotFoundException" if status == 404 else "InternalServerError"
+                for reply in (self.client.load_table(ns, name, headers=headers),
+                              self.client.commit(ns, name, [set_properties(a="b")],
+                                                 headers=headers)):
+                    self.assert_error(reply, status, kind, "Failed to open input stream for file: "
+                                      + made["metadata-location"])
+                self.assert_error(self.client.load_table(ns, "none", headers=headers), 404,
+                                  "NoSuchTableException")
+
     def test_file_gone(self):
         ns, name, made = self.fresh_table()
         self.load(ns, name)
