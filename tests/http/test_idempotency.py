@@ -359,6 +359,27 @@ class UnknownOutcome(unittest.TestCase):
         return len(loaded)
 
 
+    def crash_in_create(self, failpoint, headers):
+        self.server.start()
+        self.server.client().create_namespace("ns")
+        self.server.stop()
+        self.server.program = None
+        self.server.set_failpoints(f"{failpoint}=crash")
+        self.server.start()
+        with self.assertRaises(Exception):
+            self.server.client().create_table("ns", "t", headers=headers)
+        self.assertEqual(137, self.server.wait_exit(), "the failpoint was not passed")
+        self.server.set_failpoints(None)
+        self.server.start()
+        client = self.server.client()
+        landed = client.load_table("ns", "t").status == 200
+        again = client.create_table("ns", "t", headers=headers)
+        self.assertEqual(409 if landed and headers is None else 200, again.status, repr(again))
+        self.assertEqual(200, client.load_table("ns", "t").status)
+        self.server.stop()
+        return landed
+
+
 # Before the rows are durable nothing happened; after, everything did; the repeat settles both.
 COMMIT_FAILPOINTS = {  # name: snapshots found after the crash
     "commit_before_put": 0,
@@ -378,6 +399,13 @@ def _add_cases():
                 headers = key_header(idempotency_key()) if what == "with_key" else None
                 self.assertEqual(landed, self.crash_in_commit(failpoint, headers))
             setattr(UnknownOutcome, f"test_{failpoint}_{what}", test)
+
+            def test(self, failpoint=failpoint, landed=landed, what=what):
+                headers = key_header(idempotency_key()) if what == "with_key" else None
+                create = failpoint.replace("commit_", "create_") if "put" in failpoint else failpoint
+                self.assertEqual(landed == 1, self.crash_in_create(create, headers))
+            if failpoint != "commit_before_reply":
+                setattr(UnknownOutcome, f"test_create_{failpoint}_{what}", test)
 
 
 _add_cases()
