@@ -24,6 +24,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **out, st
     catalog->options = *options;
     catalog->arena = arena_new();
     pthread_mutex_init(&catalog->lock, NULL);
+    pthread_mutex_init(&catalog->jobs_lock, NULL);
     catalog->cache = object_cache_new(options->table_cache_bytes);
     catalog->running = idempotency_running_new();
     struct commit_ports ports = commit_ports_of(catalog);
@@ -49,6 +50,7 @@ void catalog_close(struct catalog *catalog)
     object_cache_free(catalog->cache);
     idempotency_running_free(catalog->running);
     pthread_mutex_destroy(&catalog->lock);
+    pthread_mutex_destroy(&catalog->jobs_lock);
     arena_free(catalog->arena);
     free(catalog);
 }
@@ -120,12 +122,38 @@ static void forget_all(struct catalog_change *change)
     }
 }
 
+void catalog_on_jobs(struct catalog *catalog, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&catalog->jobs_lock);
+    catalog->on_jobs = fn;
+    catalog->on_jobs_arg = arg;
+    pthread_mutex_unlock(&catalog->jobs_lock);
+}
+
+static void tell_of_jobs(struct catalog *catalog, const struct change_set *set)
+{
+    bool due = false;
+
+    for (size_t i = 0; i < set->job_count && !due; i++) {
+        due = set->jobs[i].not_before_ms <= set->jobs[i].created_ms;
+    }
+    if (!due) {
+        return;
+    }
+    pthread_mutex_lock(&catalog->jobs_lock);
+    if (catalog->on_jobs != NULL) {
+        catalog->on_jobs(catalog->on_jobs_arg);
+    }
+    pthread_mutex_unlock(&catalog->jobs_lock);
+}
+
 static void set_done(struct change_set *set)
 {
     struct catalog_change *change = set->arg;
 
     if (set->outcome == CHANGE_APPLIED) {
         update_cache(change);
+        tell_of_jobs(change->catalog, set);
     } else if (set->outcome == CHANGE_UNKNOWN) {
         forget_all(change);
     }

@@ -38,6 +38,11 @@ struct catalog_options {
 MUST_USE int catalog_open(const struct catalog_options *options, struct catalog **out,
                           struct error *err);
 
+/* fn(arg) is called when jobs that are due came with a change: the sweeper should run soon. On the
+ * metastore's writer thread, short. NULL: nobody wants to know; nothing is called any more when it
+ * returns. */
+void catalog_on_jobs(struct catalog *catalog, void (*fn)(void *arg), void *arg);
+
 /* Waits for running rounds; new commits are refused with ERR_UNAVAILABLE. */
 void catalog_drain(struct catalog *catalog);
 void catalog_close(struct catalog *catalog);

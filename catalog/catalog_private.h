@@ -22,6 +22,9 @@ struct catalog {
     struct object_cache *cache;
     struct commit_core *commits;
     struct idempotency_running *running; /* keys in flight */
+    pthread_mutex_t jobs_lock;           /* of the two below; held while it is called */
+    void (*on_jobs)(void *arg);
+    void *on_jobs_arg;
 };
 
 /* warehouse.c */

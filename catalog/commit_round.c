@@ -10,6 +10,7 @@
  */
 #include "catalog/commit_core.h"
 #include "catalog/orphans.h"
+#include "catalog/upkeep.h"
 
 #include "base/failpoint.h"
 #include "base/limits.h"
@@ -270,6 +271,39 @@ static void add_rows(struct commit_round *round, struct change_set *set,
     }
 }
 
+/* The files of lost attempts, and those that this change makes old. */
+static void add_jobs(struct commit_round *round, struct change_set *set)
+{
+    int64_t now_ms = round->ports->now_ms(round->ports->arg);
+    size_t count = round->orphan_count;
+    struct job_row **old = ARENA_ARRAY(round->arena, struct job_row *, round->work_count);
+    size_t *old_count = ARENA_ARRAY(round->arena, size_t, round->work_count);
+
+    for (size_t i = 0; i < round->work_count; i++) {
+        struct lane_work *work = &round->works[i];
+        if (work->changed) {
+            old_count[i] = upkeep_jobs(work->base.version, &work->draft, work->location, now_ms,
+                                       round->arena, &old[i]);
+        }
+        count += old_count[i];
+    }
+    set->jobs = round->orphans;
+    set->job_count = round->orphan_count;
+    if (count == round->orphan_count) {
+        return;
+    }
+    set->jobs = ARENA_ARRAY(round->arena, struct job_row, count);
+    for (size_t i = 0; i < round->orphan_count; i++) {
+        set->jobs[i] = round->orphans[i];
+    }
+    for (size_t i = 0; i < round->work_count; i++) {
+        for (size_t j = 0; j < old_count[i]; j++) {
+            set->jobs[set->job_count++] = old[i][j];
+        }
+    }
+    assert(set->job_count == count);
+}
+
 static void build_change(struct commit_round *round)
 {
     struct change_set *set = &round->change.set;
@@ -290,8 +324,7 @@ static void build_change(struct commit_round *round)
             add_rows(round, set, work, 0);
         }
     }
-    set->jobs = round->orphans;
-    set->job_count = round->orphan_count;
+    add_jobs(round, set);
     round->change.done = round_decided;
     round->change.arg = round;
 }

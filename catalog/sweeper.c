@@ -20,6 +20,7 @@
 #include "base/raw_json.h"
 #include "catalog/mutation.h"
 #include "catalog/tables.h"
+#include "catalog/upkeep.h"
 
 #define RETRY_MS_MIN (60 * 1000ll)
 #define RETRY_MS_MAX (3600 * 1000ll)
@@ -127,8 +128,8 @@ static enum job_end unreadable(const struct job_row *job, const char *why)
     return JOB_DONE;
 }
 
-/* ---- remove-file, remove-dropped-file
- * ----------------------------------------------------------------------------- */
+/* ---- remove-file, remove-dropped-file ---------------------------------------------------------
+ */
 
 static int compare_doomed(const void *left, const void *right)
 {
@@ -294,6 +295,27 @@ static enum job_end run_remove_file(struct sweep *sweep, const struct job_row *j
     return remove_one(warehouse, own.location) ? JOB_DONE : JOB_LATER;
 }
 
+/* ---- remove-old-metadata --------------------------------------------------------------------- */
+
+static enum job_end run_remove_old(struct sweep *sweep, const struct job_row *job,
+                                   struct job_row *next)
+{
+    struct warehouse *warehouse = warehouse_of(sweep->catalog, job);
+    struct str file;
+    (void)next;
+    if (warehouse == NULL)
+        return unreadable(job, "no such warehouse");
+    switch (upkeep_judge(sweep->catalog, warehouse, job, sweep->arena, &file)) {
+    case UPKEEP_REMOVE:
+        return remove_one(warehouse, file) ? JOB_DONE : JOB_LATER;
+    case UPKEEP_LATER:
+        return JOB_LATER;
+    case UPKEEP_DONE:
+        break;
+    }
+    return JOB_DONE;
+}
+
 /* ---- purge-table ----------------------------------------------------------------------------- */
 
 struct purge {
@@ -427,6 +449,7 @@ static const struct job_kind {
 } JOB_KINDS[] = {
     {"remove-file", run_remove_file},
     {"remove-dropped-file", run_remove_file},
+    {"remove-old-metadata", run_remove_old},
     {"purge-table", run_purge_table},
 };
 

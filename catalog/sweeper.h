@@ -8,7 +8,8 @@
  * read; then the job also ends with lists and the current metadata file. Until then the current
  * metadata file is kept, so that the rest can be found, and the job waits in kind
  * "purge-manifests". "remove-dropped-file" — the metadata file of a dropped view: removed after the
- * same grace, unless somebody has registered it again. */
+ * same grace, unless somebody has registered it again. "remove-old-metadata" — what fell out of a
+ * table's metadata log in a commit (catalog/upkeep.h): removed at once. */
 #ifndef CATALOG_SWEEPER_H
 #define CATALOG_SWEEPER_H
 

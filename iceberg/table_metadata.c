@@ -199,3 +199,28 @@ void table_metadata_log_append(struct table_metadata *metadata, struct str base_
     }
     assert(log->count > 0 && log->count <= log->capacity);
 }
+
+static bool log_names(const struct metadata_element *elements, size_t count, struct str file)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_equal(elements[i].key, file))
+            return true;
+    return false;
+}
+
+/* A log loses entries at its front: it is enough to look at as many as it lost. */
+size_t table_metadata_log_dropped(const struct table_metadata *base,
+                                  const struct table_metadata *draft, struct str *out, size_t max)
+{
+    const struct metadata_list *before = &base->metadata_log, *after = &draft->metadata_log;
+    size_t count = 0;
+    for (size_t i = 0; i < before->count && i + after->count < before->count + 1; i++) {
+        struct str file = before->elements[i].key;
+        if (count == max)
+            break;
+        if (!log_names(after->elements, after->count, file) &&
+            !log_names(before->elements, i, file))
+            out[count++] = file;
+    }
+    return count;
+}

@@ -86,6 +86,11 @@ void table_metadata_write_refs_only(const struct table_metadata *metadata, struc
 void table_metadata_log_append(struct table_metadata *metadata, struct str base_location,
                                int64_t base_last_updated_ms, struct arena *arena);
 
+/* The files that the log of `base` names and that of `draft` does not, each once, the oldest first,
+ * at most max: what fell out when draft took base's place. */
+size_t table_metadata_log_dropped(const struct table_metadata *base,
+                                  const struct table_metadata *draft, struct str *out, size_t max);
+
 const struct metadata_ref *table_metadata_ref(const struct table_metadata *metadata,
                                               struct str name);
 struct str table_metadata_property(const struct table_metadata *metadata, const char *key);

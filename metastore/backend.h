@@ -21,6 +21,8 @@ struct metastore_backend {
                           struct name_list *out, struct error *err);
     int (*object_find)(struct metastore *store, const struct object_name *name, struct arena *arena,
                        struct object_row *out, bool *found, struct error *err);
+    int (*object_find_at)(struct metastore *store, struct str location, struct arena *arena,
+                          struct object_row *out, bool *found, struct error *err);
     int (*object_list)(struct metastore *store, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);

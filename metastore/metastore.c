@@ -16,7 +16,7 @@ static const struct metastore_backend *backend_of(const struct metastore *store)
     assert(backend->location_taken);
     assert(backend->history_list && backend->history_find && backend->idempotency_find);
     assert(backend->job_list && backend->report_list && backend->expire);
-    assert(backend->principal_list && backend->signing_key_list);
+    assert(backend->object_find_at && backend->principal_list && backend->signing_key_list);
     return backend;
 }
 
@@ -139,6 +139,13 @@ int metastore_object_find(struct metastore *store, const struct object_name *nam
 {
     assert(name->namespace_key.len > 0 && name->name.len > 0);
     return backend_of(store)->object_find(store, name, arena, out, found, err);
+}
+
+int metastore_object_find_at(struct metastore *store, struct str location, struct arena *arena,
+                             struct object_row *out, bool *found, struct error *err)
+{
+    assert(location.len > 0);
+    return backend_of(store)->object_find_at(store, location, arena, out, found, err);
 }
 
 int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,

@@ -152,6 +152,10 @@ MUST_USE int metastore_namespace_list(struct metastore *store, int64_t warehouse
 MUST_USE int metastore_object_find(struct metastore *store, const struct object_name *name,
                                    struct arena *arena, struct object_row *out, bool *found,
                                    struct error *err);
+/* Finds by canonical location, in any warehouse: no two objects share one. */
+MUST_USE int metastore_object_find_at(struct metastore *store, struct str location,
+                                      struct arena *arena, struct object_row *out, bool *found,
+                                      struct error *err);
 /* Names of that kind in the namespace, in byte order; in_namespace->name is ignored. */
 MUST_USE int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,
                                    const struct page_request *page, struct arena *arena,

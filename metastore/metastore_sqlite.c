@@ -201,6 +201,7 @@ const struct metastore_backend sqlite_backend = {
     .namespace_find = sqlite_namespace_find,
     .namespace_list = sqlite_namespace_list,
     .object_find = sqlite_object_find,
+    .object_find_at = sqlite_object_find_at,
     .object_list = sqlite_object_list,
     .location_taken = sqlite_object_location_taken,
     .history_list = sqlite_history_list,

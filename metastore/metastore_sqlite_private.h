@@ -191,6 +191,8 @@ int sqlite_namespace_list(struct metastore *base, int64_t warehouse_id, struct s
                           struct name_list *out, struct error *err);
 int sqlite_object_find(struct metastore *base, const struct object_name *name, struct arena *arena,
                        struct object_row *out, bool *found, struct error *err);
+int sqlite_object_find_at(struct metastore *base, struct str location, struct arena *arena,
+                          struct object_row *out, bool *found, struct error *err);
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);

@@ -260,6 +260,36 @@ int sqlite_object_find(struct metastore *base, const struct object_name *name, s
     return sqlite_reader_checkin(store, reader, err);
 }
 
+int sqlite_object_find_at(struct metastore *base, struct str location, struct arena *arena,
+                          struct object_row *out, bool *found, struct error *err)
+{
+    struct sqlite_store *store = sqlite_store_of(base);
+    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
+    if (reader == NULL)
+        return -1;
+    bool is_key = str_ends_with(location, STR("/"));
+    struct sql_query query = sql_start(
+        reader, "SELECT o.id, o.kind, o.version, o.uuid, o.metadata_location, o.location, o.name,"
+                " n.warehouse_id, n.key"
+                " FROM object o JOIN namespace n ON n.id = o.namespace_id WHERE o.location = ?");
+    sql_text(&query, is_key ? location : arena_printf(arena, "%.*s/", STR_ARG(location)));
+    *found = sql_row(&query);
+    if (*found)
+        *out = (struct object_row){
+            .id = sql_get_int(&query, 0),
+            .kind = (enum object_kind)sql_get_int(&query, 1),
+            .warehouse_id = sql_get_int(&query, 7),
+            .namespace_key = sql_get_copy(&query, 8, arena),
+            .name = sql_get_copy(&query, 6, arena),
+            .uuid = sql_get_copy(&query, 3, arena),
+            .metadata_location = sql_get_copy(&query, 4, arena),
+            .location = location_of_key(sql_get_copy(&query, 5, arena)),
+            .version = sql_get_int(&query, 2),
+        };
+    sql_end(&query);
+    return sqlite_reader_checkin(store, reader, err);
+}
+
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define SWEEP_JOBS_MAX 100
+#define SWEEP_SOON_MS 50 /* what comes meanwhile is swept along */
 
 static int release_waiting(struct service *service, struct error *err)
 {
@@ -20,8 +21,11 @@ static int release_waiting(struct service *service, struct error *err)
 
 static int sweep(struct service *service, struct error *err)
 {
-    size_t done;
-    return catalog_sweep(service->catalog, SWEEP_JOBS_MAX, &done, err);
+    size_t done = SWEEP_JOBS_MAX;
+    int result = 0;
+    while (result == 0 && done == SWEEP_JOBS_MAX && !atomic_load(&service->stopping))
+        result = catalog_sweep(service->catalog, SWEEP_JOBS_MAX, &done, err);
+    return result;
 }
 
 static int expire(struct service *service, struct error *err)
@@ -46,6 +50,7 @@ struct janitor {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
+    bool sweep_soon;
     int64_t due_ms[JOB_COUNT]; /* monotonic */
 };
 
@@ -77,6 +82,15 @@ static struct timespec next_due(const struct janitor *janitor)
     return (struct timespec){.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
 }
 
+/* The sweep may have been asked for since it ran. With the lock held. */
+static void take_wish(struct janitor *janitor)
+{
+    for (size_t i = 0; janitor->sweep_soon && i < JOB_COUNT; i++)
+        if (jobs[i].fn == sweep && janitor->due_ms[i] > now_ms() + SWEEP_SOON_MS)
+            janitor->due_ms[i] = now_ms() + SWEEP_SOON_MS;
+    janitor->sweep_soon = false;
+}
+
 static void *janitor_main(void *arg)
 {
     struct janitor *janitor = arg;
@@ -85,6 +99,7 @@ static void *janitor_main(void *arg)
         pthread_mutex_unlock(&janitor->lock);
         run_due(janitor);
         pthread_mutex_lock(&janitor->lock);
+        take_wish(janitor);
         struct timespec due = next_due(janitor);
         if (!janitor->stopping)
             pthread_cond_timedwait(&janitor->wake, &janitor->lock, &due);
@@ -110,6 +125,16 @@ struct janitor *janitor_start(struct service *service)
     if (pthread_create(&janitor->thread, NULL, janitor_main, janitor) != 0)
         log_fatal("cannot start the janitor's thread");
     return janitor;
+}
+
+void janitor_sweep_soon(void *arg)
+{
+    struct janitor *janitor = arg;
+    pthread_mutex_lock(&janitor->lock);
+    if (!janitor->sweep_soon)
+        pthread_cond_signal(&janitor->wake);
+    janitor->sweep_soon = true;
+    pthread_mutex_unlock(&janitor->lock);
 }
 
 void janitor_stop(struct janitor *janitor)

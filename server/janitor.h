@@ -8,6 +8,7 @@
 struct janitor;
 
 struct janitor *janitor_start(struct service *service);
+void janitor_sweep_soon(void *janitor);     /* any thread, never blocks; the type fits a callback */
 void janitor_stop(struct janitor *janitor); /* waits for the job that runs; NULL is allowed */
 
 #endif

@@ -310,6 +310,7 @@ static int run(const struct options *options)
         return start_failed(options, &err);
     }
     server.janitor = janitor_start(&server.service);
+    catalog_on_jobs(server.parts.catalog, janitor_sweep_soon, server.janitor);
     announce(&server);
 
     while (wait_signal(&server, SIGNAL_WAIT_MS) == 0)
@@ -317,6 +318,7 @@ static int run(const struct options *options)
     drain(&server);
     http_server_stop(server.http);
     server.http = NULL;
+    catalog_on_jobs(server.parts.catalog, NULL, NULL);
     janitor_stop(server.janitor);
     parts_close(&server.parts);
     service_close(&server.service);

@@ -521,7 +521,39 @@ static void everything_is_there_after_reopening(void **state)
     assert_true(writable);
 }
 
+static void objects_are_found_by_place(void **state)
+{
+    struct metastore_fixture *f = *state;
+    struct object_row row;
+    struct error err;
+    bool found = false;
+    must_apply(f, make_namespace(f, "n"));
+    must_apply(f, make_table(f, "n", "t", "s3://bucket/wh/t"));
+    static const char *const elsewhere[] = {"s3://bucket/wh", "s3://bucket/wh/t/x",
+                                            "s3://bucket/wh/tt"};
+    for (size_t i = 0; i < COUNT_OF(elsewhere); i++) {
+        assert_int_equal(metastore_object_find_at(f->store, str_cstr(elsewhere[i]), f->arena, &row,
+                                                  &found, &err),
+                         0);
+        assert_false(found);
+    }
+    assert_int_equal(
+        metastore_object_find_at(f->store, STR("s3://bucket/wh/t"), f->arena, &row, &found, &err),
+        0);
+    assert_true(found);
+    struct object_row same = get_object(f, "n", "t");
+    assert_int_equal(row.id, same.id);
+    assert_int_equal(row.kind, OBJECT_TABLE);
+    assert_int_equal(row.warehouse_id, f->warehouse_id);
+    assert_int_equal(row.version, 1);
+    assert_str(row.namespace_key, "n");
+    assert_str(row.name, "t");
+    assert_str(row.metadata_location, "m0");
+    assert_str(row.location, "s3://bucket/wh/t");
+}
+
 const struct CMUnitTest metastore_object_cases[] = {
+    METASTORE_CASE(objects_are_found_by_place),
     METASTORE_CASE(warehouses_are_created_listed_and_dropped),
     METASTORE_CASE(namespaces_appear_with_their_ancestors),
     METASTORE_CASE(namespaces_are_listed_by_level_and_page),

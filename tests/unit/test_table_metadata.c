@@ -310,6 +310,28 @@ static void test_log_append_with_odd_limits(void **state)
     }
 }
 
+static void test_log_dropped(void **state)
+{
+    json_t *json = base_json(state, "v2");
+    json_object_set_new(json_object_get(json, "properties"), "write.metadata.previous-versions-max",
+                        json_string("2"));
+    struct table_metadata base = parse_metadata(*state, dump(*state, json)), next = base;
+    struct str files[10];
+    table_metadata_log_append(&next, STR("s3://b/1"), 1, *state);
+    assert_int_equal(table_metadata_log_dropped(&base, &next, files, COUNT_OF(files)), 1);
+    assert_true(str_equal(files[0], base.metadata_log.elements[0].key));
+    base = next;
+    table_metadata_log_append(&next, STR("s3://b/1"), 2, *state); /* reverted: it is in both */
+    assert_int_equal(table_metadata_log_dropped(&base, &next, files, COUNT_OF(files)), 1);
+    base = next;
+    table_metadata_log_append(&next, STR("s3://b/1"), 3, *state);
+    assert_int_equal(table_metadata_log_dropped(&base, &next, files, COUNT_OF(files)), 0);
+    base = next;
+    table_metadata_log_append(&next, STR("s3://b/2"), 4, *state);
+    table_metadata_log_append(&next, STR("s3://b/3"), 4, *state);
+    assert_int_equal(table_metadata_log_dropped(&base, &next, files, 0), 0);
+}
+
 static void test_file_location(void **state)
 {
     static const struct {
@@ -380,6 +402,7 @@ int main(void)
         ARENA_TEST(test_copies_of_a_list_grow_apart),
         ARENA_TEST(test_refs_only),
         ARENA_TEST(test_log_append),
+        ARENA_TEST(test_log_dropped),
         ARENA_TEST(test_log_append_with_odd_limits),
         ARENA_TEST(test_file_location),
         ARENA_TEST(test_gzip_by_name),
