@@ -43,7 +43,8 @@ MUST_USE int http_precheck(const struct http_head *head, const struct http_limit
 /* Whether the parts of the head lie in one buffer exactly as a strict parser would have found them:
  * one space between the parts of the request line, CRLF after every line, nothing left over. False
  * when the library passed over a bare LF, a NUL, a folded line or further spaces. Only for heads
- * whose views point into the buffer that was received (libmicrohttpd 0.9). */
+ * whose views point into the buffer that was received (libmicrohttpd 0.9). What it cannot see is a
+ * NUL in the very place of a CR, since the library has overwritten both by then. */
 bool http_head_is_exact(const struct http_head *head);
 
 #endif

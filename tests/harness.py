@@ -272,7 +272,8 @@ def check_reply(reply):
             body = reply.json
         except ValueError:
             raise BrokenReply(f"not JSON: {reply!r}")
-        if reply.status >= 400 and reply.method == "POST" and reply.path.startswith("/v1/oauth/"):
+        is_oauth = reply.method == "POST" and reply.path.startswith("/v1/oauth/")
+        if reply.status >= 400 and is_oauth and reply.status not in (414, 431):  # of the front
             if not (isinstance(body.get("error"), str) and body.get("error_description")):
                 raise BrokenReply(f"not an OAuth error: {reply!r}")
         elif reply.status >= 400:
