@@ -1,5 +1,6 @@
 /* Closed-loop commit load: N clients, each with one keep-alive connection, each sending its next
- * commit when the last one was answered.
+ * commit when the last one was answered. One thread serves them all, so that the load costs little
+ * beside what is measured.
  *
  *   commit_load PORT CLIENTS SECONDS TABLES
  *
@@ -7,35 +8,39 @@
  * a body of about 1.3 KB; TABLES=1 is the hot table. Prints one line: commits=N failed=N seconds=S
  * p50_us=… p99_us=… max_us=… */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SAMPLES_MAX 2000000
-#define REPLY_BYTES 65536
+#define REPLY_BYTES 262144
+#define EVENTS_MAX 256
 
 static struct {
     int port, clients, tables;
     double seconds;
-    volatile bool stop;
+    long commits, failed, open;
+    uint32_t *samples_us;
+    size_t sample_count;
+    char pad[1101];
+    char reply[REPLY_BYTES + 1];
 } load;
 
 struct client {
-    pthread_t thread;
     int index, fd;
     uint64_t rng;
-    long commits, failed;
-    uint32_t *samples_us;
-    size_t sample_count;
-    char pad[1100];
+    int64_t sent_us;
+    int status;       /* of the reply being read; 0: its head is not complete */
+    size_t body_left; /* of that reply */
+    char head[2048];  /* what came of a head that is not complete */
+    size_t head_bytes;
 };
 
 static int64_t now_us(void)
@@ -61,47 +66,12 @@ static int dial(int port)
     return fd;
 }
 
-static bool send_all(int fd, const char *bytes, size_t len)
+static void give_up(struct client *c)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n <= 0) {
-            return false;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
-/* Reads one reply; returns its status, 0 when the connection broke. */
-static int read_reply(int fd)
-{
-    char head[REPLY_BYTES + 1];
-    size_t have = 0;
-    char *end = NULL;
-
-    while (end == NULL) {
-        ssize_t n = read(fd, head + have, REPLY_BYTES - have);
-        if (n <= 0) {
-            return 0;
-        }
-        have += (size_t)n;
-        head[have] = '\0';
-        end = strstr(head, "\r\n\r\n");
-    }
-    int status = (int)strtol(head + 9, NULL, 10);
-    const char *length = strcasestr(head, "content-length:");
-    size_t body = length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0;
-    size_t got = have - (size_t)(end + 4 - head);
-    while (got < body) {
-        ssize_t n = read(fd, head, REPLY_BYTES);
-        if (n <= 0) {
-            return 0;
-        }
-        got += (size_t)n;
-    }
-    return status;
+    load.failed++;
+    load.open--;
+    close(c->fd);
+    c->fd = -1;
 }
 
 static size_t write_request(struct client *c, char *out, size_t room)
@@ -113,7 +83,7 @@ static size_t write_request(struct client *c, char *out, size_t room)
     int len = snprintf(body, sizeof body,
                        "{\"requirements\":[],\"updates\":[{\"action\":\"set-properties\","
                        "\"updates\":{\"writer\":\"%d-%016llx\",\"pad\":\"%s\"}}]}",
-                       c->index, (unsigned long long)c->rng, c->pad);
+                       c->index, (unsigned long long)c->rng, load.pad);
     return (size_t)snprintf(out, room,
                             "POST /v1/namespaces/bench/tables/t%d HTTP/1.1\r\n"
                             "Host: localhost\r\nContent-Type: application/json\r\n"
@@ -121,28 +91,62 @@ static size_t write_request(struct client *c, char *out, size_t room)
                             table, len, body);
 }
 
-static void *client_main(void *arg)
+/* A request is smaller than any socket's buffer, and the last one was answered. */
+static void send_next(struct client *c)
 {
-    struct client *c = arg;
     char request[4096];
+    size_t len = write_request(c, request, sizeof request);
 
-    while (!load.stop) {
-        size_t len = write_request(c, request, sizeof request);
-        int64_t start = now_us();
-        int status = send_all(c->fd, request, len) ? read_reply(c->fd) : 0;
-        if (status != 200) {
-            c->failed++;
-            if (status == 0) {
-                break;
-            }
-            continue;
-        }
-        c->commits++;
-        if (c->sample_count < (size_t)(SAMPLES_MAX / load.clients)) {
-            c->samples_us[c->sample_count++] = (uint32_t)(now_us() - start);
-        }
+    c->status = 0;
+    c->head_bytes = 0;
+    c->sent_us = now_us();
+    if (write(c->fd, request, len) != (ssize_t)len)
+        give_up(c);
+}
+
+/* Takes what came up to the end of the head; returns how many bytes of it belong to the head. */
+static size_t take_head(struct client *c, const char *bytes, size_t len)
+{
+    size_t before = c->head_bytes, room = sizeof c->head - 1 - before;
+    size_t added = len < room ? len : room;
+
+    memcpy(c->head + before, bytes, added);
+    c->head_bytes += added;
+    c->head[c->head_bytes] = '\0';
+    const char *end = strstr(c->head, "\r\n\r\n");
+    if (end == NULL)
+        return len;
+    const char *length = strcasestr(c->head, "content-length:");
+    c->status = (int)strtol(c->head + 9, NULL, 10);
+    c->body_left = length != NULL && length < end ? strtoul(length + 15, NULL, 10) : 0;
+    return (size_t)(end + 4 - c->head) - before;
+}
+
+static void answered(struct client *c)
+{
+    if (c->status != 200)
+        load.failed++;
+    else
+        load.commits++;
+    if (c->status == 200 && load.sample_count < SAMPLES_MAX)
+        load.samples_us[load.sample_count++] = (uint32_t)(now_us() - c->sent_us);
+    send_next(c);
+}
+
+static void on_readable(struct client *c)
+{
+    ssize_t n = read(c->fd, load.reply, REPLY_BYTES);
+    if (n <= 0) {
+        give_up(c);
+        return;
     }
-    return NULL;
+    size_t len = (size_t)n, head = c->status == 0 ? take_head(c, load.reply, len) : 0;
+    if (c->status == 0)
+        return;
+    len -= head;
+    c->body_left -= len < c->body_left ? len : c->body_left;
+    if (c->body_left == 0)
+        answered(c);
 }
 
 static int compare(const void *a, const void *b)
@@ -152,22 +156,33 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void report(struct client *clients, double seconds)
+static void report(double seconds)
 {
-    uint32_t *all = malloc(SAMPLES_MAX * sizeof *all);
-    size_t n = 0;
-    long commits = 0, failed = 0;
+    const uint32_t *all = load.samples_us;
+    size_t n = load.sample_count;
+
+    qsort(load.samples_us, n, sizeof *all, compare);
+    printf("commits=%ld failed=%ld seconds=%.3f p50_us=%u p99_us=%u max_us=%u\n", load.commits,
+           load.failed, seconds, n ? all[n / 2] : 0, n ? all[n * 99 / 100] : 0, n ? all[n - 1] : 0);
+}
+
+static void run(struct client *clients)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
     for (int i = 0; i < load.clients; i++) {
-        memcpy(all + n, clients[i].samples_us, clients[i].sample_count * sizeof *all);
-        n += clients[i].sample_count;
-        commits += clients[i].commits;
-        failed += clients[i].failed;
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[i]};
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, clients[i].fd, &event);
+        send_next(&clients[i]);
     }
-    qsort(all, n, sizeof *all, compare);
-    printf("commits=%ld failed=%ld seconds=%.3f p50_us=%u p99_us=%u max_us=%u\n", commits, failed,
-           seconds, n ? all[n / 2] : 0, n ? all[n * 99 / 100] : 0, n ? all[n - 1] : 0);
-    free(all);
+    int64_t start = now_us(), until = start + (int64_t)(load.seconds * 1e6);
+    while (now_us() < until && load.open > 0) {
+        int count = epoll_wait(epoll_fd, events, EVENTS_MAX, 100);
+        for (int i = 0; i < count; i++)
+            on_readable(events[i].data.ptr);
+    }
+    report((double)(now_us() - start) / 1e6);
 }
 
 int main(int argc, char **argv)
@@ -180,24 +195,19 @@ int main(int argc, char **argv)
     load.clients = (int)strtol(argv[2], NULL, 10);
     load.seconds = strtod(argv[3], NULL);
     load.tables = (int)strtol(argv[4], NULL, 10);
+    if (load.clients < 1 || load.tables < 1) {
+        fprintf(stderr, "commit_load: a number is out of range\n");
+        return 2;
+    }
     struct client *clients = calloc((size_t)load.clients, sizeof *clients);
+    load.samples_us = malloc(SAMPLES_MAX * sizeof *load.samples_us);
+    memset(load.pad, 'x', sizeof load.pad - 1);
     for (int i = 0; i < load.clients; i++) {
-        struct client *c = &clients[i];
-        c->index = i;
-        c->rng = (uint64_t)i * 7919 + 12345;
-        c->samples_us = malloc((size_t)(SAMPLES_MAX / load.clients) * sizeof *c->samples_us);
-        c->fd = dial(load.port);
-        memset(c->pad, 'x', sizeof c->pad - 1);
+        clients[i].index = i;
+        clients[i].rng = (uint64_t)i * 7919 + (uint64_t)now_us();
+        clients[i].fd = dial(load.port);
+        load.open++;
     }
-    int64_t start = now_us();
-    for (int i = 0; i < load.clients; i++) {
-        pthread_create(&clients[i].thread, NULL, client_main, &clients[i]);
-    }
-    usleep((useconds_t)(load.seconds * 1e6));
-    load.stop = true;
-    for (int i = 0; i < load.clients; i++) {
-        pthread_join(clients[i].thread, NULL);
-    }
-    report(clients, (double)(now_us() - start) / 1e6);
+    run(clients);
     return 0;
 }
