@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define CHECKPOINT_PAGES "8000" /* as the server's */
+#define REST_BYTES "140"        /* of a table's row: its name, uuid and place */
 #define ROUNDS_MAX 10000
 #define LOCATION_BYTES 160
 
@@ -74,10 +75,10 @@ static void make_tables(int count)
 {
     exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
          "PRAGMA wal_autocheckpoint=" CHECKPOINT_PAGES ";"
-         "CREATE TABLE t (id INTEGER PRIMARY KEY, version INTEGER, location TEXT);"
+         "CREATE TABLE t (id INTEGER PRIMARY KEY, version INTEGER, location TEXT, rest BLOB);"
          "CREATE TABLE history (sequence INTEGER PRIMARY KEY, table_id INTEGER, payload BLOB);"
          "BEGIN");
-    sqlite3_stmt *insert = prepare("INSERT INTO t VALUES (?, 0, ?)");
+    sqlite3_stmt *insert = prepare("INSERT INTO t VALUES (?, 0, ?, zeroblob(" REST_BYTES "))");
     char location[LOCATION_BYTES];
     for (int i = 0; i < count; i++) {
         write_location(location, i, 0);
