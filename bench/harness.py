@@ -376,8 +376,9 @@ def seeded_store(build, count):
         seed_rows(database, count)
         database.close()
         cache_directory().mkdir(parents=True, exist_ok=True)
+        for outdated in cache_directory().iterdir():  # of other schemas: each takes 200 MB
+            shutil.rmtree(outdated, ignore_errors=True)
         partial = cache_directory() / f"{key}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         shutil.copy(work / "data" / "metastore.db", partial / "metastore.db")
         partial.rename(kept)
