@@ -159,6 +159,14 @@ static void grow(struct shard *shard)
     free(old);
 }
 
+/* Down to the budget, but for that entry. */
+static void evict(struct shard *shard, const struct entry *spared)
+{
+    while (shard->bytes > shard->bytes_max && shard->oldest != spared) {
+        entry_remove(shard, shard->oldest);
+    }
+}
+
 static void entry_add(struct shard *shard, uint64_t hash, const struct object_key *key,
                       struct object_version *version)
 {
@@ -171,7 +179,7 @@ static void entry_add(struct shard *shard, uint64_t hash, const struct object_ke
     e->name_bytes = key->name.len;
     memcpy(e->text, key->namespace_key.ptr, key->namespace_key.len);
     memcpy(e->text + key->namespace_key.len, key->name.ptr, key->name.len);
-    e->bytes = version->bytes + sizeof *e + text_bytes;
+    e->bytes = version->bytes + object_version_packed(version).len + sizeof *e + text_bytes;
     e->version = version;
     object_version_ref(version);
     if (shard->entry_count >= shard->bucket_count) {
@@ -184,9 +192,7 @@ static void entry_add(struct shard *shard, uint64_t hash, const struct object_ke
     shard->entry_count++;
     shard->bytes += e->bytes;
     metric_add(METRIC_CACHE_BYTES, (int64_t)e->bytes);
-    while (shard->bytes > shard->bytes_max && shard->oldest != e) {
-        entry_remove(shard, shard->oldest);
-    }
+    evict(shard, e);
 }
 
 struct object_version *object_cache_get(struct object_cache *cache, const struct object_key *key)
@@ -268,6 +274,23 @@ void object_cache_publish(struct object_cache *cache, const struct object_key *k
     pthread_mutex_lock(&shard->lock);
     shard->epoch++;
     replace(shard, hash, key, version);
+    pthread_mutex_unlock(&shard->lock);
+}
+
+void object_cache_charge(struct object_cache *cache, const struct object_key *key,
+                         const struct object_version *version, size_t bytes)
+{
+    uint64_t hash = hash_key(key);
+    struct shard *shard = shard_of(cache, hash);
+
+    pthread_mutex_lock(&shard->lock);
+    struct entry *e = find(shard, hash, key);
+    if (e != NULL && e->version == version) {
+        e->bytes += bytes;
+        shard->bytes += bytes;
+        metric_add(METRIC_CACHE_BYTES, (int64_t)bytes);
+        evict(shard, e);
+    }
     pthread_mutex_unlock(&shard->lock);
 }
 

@@ -28,6 +28,10 @@ uint64_t object_cache_epoch(struct object_cache *cache, const struct object_key 
 void object_cache_insert(struct object_cache *cache, const struct object_key *key,
                          struct object_version *version, uint64_t epoch);
 
+/* The version holds that many bytes more; nothing happens when it is not in the cache. */
+void object_cache_charge(struct object_cache *cache, const struct object_key *key,
+                         const struct object_version *version, size_t bytes);
+
 /* The name now has this version (a reference is taken), or is forgotten (NULL). */
 void object_cache_publish(struct object_cache *cache, const struct object_key *key,
                           struct object_version *version);

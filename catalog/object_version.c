@@ -6,11 +6,13 @@
 #include "catalog/object_version.h"
 
 #include "base/digest.h"
+#include "catalog/gzip.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/raw_json.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -128,6 +130,33 @@ void object_version_write_refs_only(const struct object_version *version, struct
     buf_add(out, STR(REPLY_TAIL));
 }
 
+struct str object_version_packed(const struct object_version *version)
+{
+    const struct str *packed = atomic_load_explicit(&version->packed, memory_order_acquire);
+    return packed == NULL ? STR_NONE : *packed;
+}
+
+size_t object_version_pack(struct object_version *version)
+{
+    struct buf out = BUF_INIT(version->reply.len);
+    struct str *packed = calloc(1, sizeof *packed);
+    struct str *none = NULL;
+    if (packed == NULL) {
+        log_fatal("out of memory");
+    }
+    if (gzip_deflate(version->reply, &out)) {
+        packed->len = out.len;
+        packed->ptr = realloc(buf_take(&out), packed->len); /* the bound was far too much */
+    }
+    buf_free(&out);
+    if (!atomic_compare_exchange_strong(&version->packed, &none, packed)) {
+        free((char *)packed->ptr);
+        free(packed);
+        return 0;
+    }
+    return sizeof *packed + packed->len;
+}
+
 void object_version_ref(struct object_version *version)
 {
     int before = __atomic_fetch_add(&version->references, 1, __ATOMIC_RELAXED);
@@ -141,6 +170,11 @@ void object_version_unref(void *arg)
 
     if (version == NULL || __atomic_sub_fetch(&version->references, 1, __ATOMIC_ACQ_REL) > 0) {
         return;
+    }
+    struct str *packed = atomic_load(&version->packed);
+    if (packed != NULL) {
+        free((char *)packed->ptr);
+        free(packed);
     }
     free((char *)version->reply.ptr);
     arena_free(version->arena);

@@ -17,6 +17,7 @@ struct object_version {
     char etag[2][24];    /* quoted; [0] snapshots=all, [1] snapshots=refs */
     size_t bytes;        /* what it holds, for the cache's budget */
     struct arena *arena;
+    struct str *_Atomic packed; /* the reply as gzip, made once on demand; NULL: not yet */
 };
 
 /* Renders `draft` once, as the document inside the finished reply. `row` is copied; an empty
@@ -31,6 +32,11 @@ MUST_USE int object_version_parse(struct str document, const struct object_row *
 
 /* Of a table: the same reply with only the snapshots that refs point to (snapshots=refs). */
 void object_version_write_refs_only(const struct object_version *version, struct buf *out);
+
+/* The reply as gzip; STR_NONE: it was not made yet, or does not shrink. */
+struct str object_version_packed(const struct object_version *version);
+/* Makes it; the bytes that the version holds more than before, 0 when another thread was first. */
+size_t object_version_pack(struct object_version *version);
 
 void object_version_ref(struct object_version *version);
 void object_version_unref(void *version); /* NULL is allowed; the type fits a release callback */

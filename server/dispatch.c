@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/access.h"
 #include "server/access_log.h"
+#include "server/encoding.h"
 #include "server/idempotent.h"
 #include "server/request_metrics.h"
 #include <assert.h>
@@ -90,6 +91,19 @@ static void adapt_error(struct request *req)
     error_set(&req->err, ERR_INTERNAL, "%s", why.message);
 }
 
+static void send(struct request *req)
+{
+    struct http_reply answer = req->response.reply;
+    http_exchange_reply(req->exchange, &answer);
+}
+
+static void encode_and_send(void *arg)
+{
+    struct request *req = arg;
+    encoding_work(req);
+    send(req);
+}
+
 static void reply(struct request *req, int result)
 {
     assert(result == HANDLER_DONE || result == HANDLER_ERROR);
@@ -100,8 +114,14 @@ static void reply(struct request *req, int result)
     }
     assert(req->response.reply.status != 0); /* a handler that is done has built a reply */
     response_header(&req->response, "X-Request-Id", req->caller.request_id.ptr);
-    struct http_reply answer = req->response.reply;
-    http_exchange_reply(req->exchange, &answer);
+    switch (encoding_begin(req, req->completed)) {
+    case ENCODING_READY:
+        send(req);
+        break;
+    case ENCODING_WORKS:
+        work_queue_push_continuation(req->service->workers, encode_and_send, req);
+        break;
+    }
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
@@ -147,6 +167,7 @@ static void complete(struct request *req, int result)
 
 void request_complete(struct request *req, int result)
 {
+    req->completed = true;
     req->on_worker = false; /* whatever thread this is, it must not block */
     complete(req, result);
 }

@@ -23,6 +23,7 @@ struct request {
     const struct route *route; /* match.route; NULL when none fits */
     bool on_worker;            /* may block */
     bool is_head;
+    bool completed; /* by request_complete: its thread belongs to others */
 
     struct warehouse
         *warehouse;            /* that of the path or the default one; NULL when it has no place */

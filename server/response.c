@@ -61,6 +61,7 @@ void response_object(struct response *res, struct object_version *version, struc
     response_json(res, version->reply);
     if (version->row.kind == OBJECT_TABLE && version->row.metadata_location.len > 0)
         add_etag(res, version->etag[0], arena);
+    res->version = version;
     res->reply.release = object_version_unref;
     res->reply.release_arg = version;
 }
@@ -138,4 +139,5 @@ void response_clear(struct response *res)
     if (res->reply.release != NULL)
         res->reply.release(res->reply.release_arg);
     res->reply = (struct http_reply){0};
+    res->version = NULL;
 }

@@ -9,9 +9,10 @@
 #include <jansson.h>
 
 struct response {
-    struct http_reply reply; /* status 0: not built yet */
-    int retry_after_s;       /* of an error that may be retried; 0: one is chosen */
-    const char *allow;       /* of ERR_METHOD_NOT_ALLOWED */
+    struct http_reply reply;        /* status 0: not built yet */
+    int retry_after_s;              /* of an error that may be retried; 0: one is chosen */
+    struct object_version *version; /* whose own rendering the body is; NULL: none */
+    const char *allow;              /* of ERR_METHOD_NOT_ALLOWED */
 };
 
 void response_header(struct response *res, const char *name, const char *value);

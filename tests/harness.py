@@ -7,6 +7,7 @@ a line, for tests/openapi/check_recordings.py.
 """
 import base64
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -232,6 +233,7 @@ class Reply:
     def __init__(self, method, path, status, headers, body):
         self.method, self.path = method, path
         self.status, self.headers, self.body = status, headers, body
+        self.wire = body  # as it came, perhaps compressed
 
     @property
     def json(self):
@@ -343,6 +345,8 @@ class Client:
             self.close()
             raise
         reply = Reply(method, path, answer.status, answer.getheaders(), data)
+        if reply.header("Content-Encoding") == "gzip":
+            reply.body = gzip.decompress(data)
         record(method, path, sent, body or b"", reply)
         if answer.will_close:
             self.close()
@@ -629,7 +633,6 @@ def read_metadata(location):
     with open(local_path(location), "rb") as f:
         data = f.read()
     if location.endswith((".gz.metadata.json", ".metadata.json.gz")):
-        import gzip
         data = gzip.decompress(data)
     return json.loads(data)
 

@@ -12,7 +12,8 @@ METHODS = ("get", "head", "post", "put", "delete", "options", "patch", "trace")
 WITHOUT_PREFIX = ("namespaces", "tables", "views", "transactions")
 NEVER_A_PREFIX = ("config", "oauth", "aws", "management")
 # Headers that belong to HTTP and not to an operation
-PLAIN_HEADERS = {"Date", "Content-Length", "Content-Type", "Connection"}
+PLAIN_HEADERS = {"Date", "Content-Length", "Content-Type", "Connection",
+                 "Content-Encoding", "Vary"}
 
 
 def object_without_twins(pairs):
