@@ -406,15 +406,12 @@ class Load(FirnTest):
         self.assertEqual(made["metadata"], self.load(ns, name)["metadata"])
 
     def test_large_answers_are_whole_plain_and_gzip(self):
-        import gzip
         ns, name, _ = self.fresh_table(properties={f"k{i}": "v" * 1000 for i in range(500)})
         plain = self.client.load_table(ns, name)
         zipped = self.client.load_table(ns, name, headers={"Accept-Encoding": "gzip"})
         self.assertGreater(len(plain.body), 500000)
-        body = zipped.body
-        if zipped.header("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
-        self.assertEqual(plain.json, json.loads(body))
+        self.assertEqual("gzip", zipped.header("Content-Encoding"))
+        self.assertEqual(plain.body, zipped.body)
 
 
 class SnapshotsMode(FirnTest):
