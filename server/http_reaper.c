@@ -111,6 +111,16 @@ static int64_t body_allowance_us(const struct http_server_options *options, size
            (int64_t)((double)bytes * 1e6 / (double)options->body_rate_min);
 }
 
+/* The peer closed and everything it sent is read: what is not complete never will be. The library
+ * misses this when the close arrives together with the last bytes: it waits for an event of its
+ * own, and there is none. */
+static bool is_gone(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static bool is_overdue(struct http_loop *loop, struct http_connection *c)
 {
     const struct http_server_options *options = &loop->server->options;
@@ -130,10 +140,11 @@ static bool is_overdue(struct http_loop *loop, struct http_connection *c)
         }
         return false;
     case HTTP_HEAD:
-        return elapsed_us > options->header_deadline_ms * 1000;
+        return elapsed_us > options->header_deadline_ms * 1000 || is_gone(c->fd);
     case HTTP_BODY:
         assert(c->exchange != NULL);
-        return elapsed_us > body_allowance_us(options, c->exchange->body_received);
+        return elapsed_us > body_allowance_us(options, c->exchange->body_received) ||
+               is_gone(c->fd);
     case HTTP_SENDING:
         assert(c->exchange != NULL);
         return elapsed_us > body_allowance_us(options, c->exchange->pub.reply_bytes);
@@ -177,8 +188,8 @@ void http_reap(struct http_loop *loop)
             continue;
         log_debug("connection of %s cut: %s", c->client,
                   c->phase == HTTP_WAITING ? "idle"
-                  : c->phase == HTTP_HEAD  ? "its head is too slow"
-                  : c->phase == HTTP_BODY  ? "its body is too slow"
+                  : c->phase == HTTP_HEAD  ? "its head is too slow or the client gone"
+                  : c->phase == HTTP_BODY  ? "its body is too slow or the client gone"
                                            : "it takes its reply too slowly");
         c->phase = HTTP_CUT;
         shutdown(c->fd, SHUT_RDWR);
