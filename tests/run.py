@@ -13,6 +13,7 @@ unit, http, openapi, pyiceberg, docs, docker, kill, lint; with --quick: unit, ht
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
+import collections
 import concurrent.futures
 import os
 import re
@@ -67,8 +68,10 @@ class Job:
 
     def count(self, status):
         if self.kind == "cmocka":
-            found = dict((word, int(n)) for word, n in CMOCKA.findall(self.output))
-            self.passed, self.failed = found.get("PASSED", 0), found.get("FAILED", 0)
+            found = collections.Counter()  # a program may run several groups
+            for word, n in CMOCKA.findall(self.output):
+                found[word] += int(n)
+            self.passed, self.failed = found["PASSED"], found["FAILED"]
         elif self.kind == "status":
             self.passed, self.failed = int(status == 0), int(status != 0)
         else:
