@@ -125,6 +125,8 @@ run: all ## build, start the catalog on 127.0.0.1:8181, show how to use it
 # The driver that replays corpora; libFuzzer brings one of its own.
 ifneq ($(VARIANT),fuzz)
 $(FUZZ_BINS): $(OUT)/tests/fuzz/standalone.o
+else
+$(patsubst %,$(OUT)/tests/fuzz/fuzz_%,commit table_metadata view_metadata): $(OUT)/tests/fuzz/mutate_json.o
 endif
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIBRARY)
 	@$(if $(V),,echo "  LINK  $@")
@@ -187,4 +189,4 @@ install: all ## install the program under DESTDIR and PREFIX
 clean: ## remove build/
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(FUZZ_BINS:=.d) $(OUT)/tests/fuzz/standalone.d $(BENCHES:%.c=$(OUT)/%.d) $(CASE_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(TEST_BINS:=.d) $(FUZZ_BINS:=.d) $(OUT)/tests/fuzz/standalone.d $(OUT)/tests/fuzz/mutate_json.d $(BENCHES:%.c=$(OUT)/%.d) $(CASE_OBJECTS:.o=.d)

@@ -138,6 +138,7 @@ GROUPS = {Names: list(MAKER.path_cases()),
           Bodies: list(MAKER.body_cases()), Members: list(MAKER.field_cases())}
 for _class, _cases in GROUPS.items():
     cases(_class, _cases)
+del _class  # or its tests would be found twice
 
 
 class Generator(unittest.TestCase):
