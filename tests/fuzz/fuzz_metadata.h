@@ -44,6 +44,14 @@ static inline void fuzz_check_table_lists(const struct table_metadata *a,
     fuzz_check_lists(&a->encryption_keys, &b->encryption_keys);
 }
 
+static inline void fuzz_check_refs(const struct metadata_ref *a, const struct metadata_ref *b)
+{
+    CHECK(str_equal(a->name, b->name) && a->snapshot_id == b->snapshot_id);
+    CHECK(a->is_tag == b->is_tag && a->min_snapshots_to_keep == b->min_snapshots_to_keep);
+    CHECK(a->max_snapshot_age_ms == b->max_snapshot_age_ms);
+    CHECK(a->max_ref_age_ms == b->max_ref_age_ms);
+}
+
 static inline void fuzz_check_table_heads(const struct table_metadata *a,
                                           const struct table_metadata *b)
 {
@@ -59,12 +67,13 @@ static inline void fuzz_check_table_heads(const struct table_metadata *a,
     CHECK(a->ref_count == b->ref_count && a->property_count == b->property_count);
     CHECK(a->unknown_count == b->unknown_count);
     for (size_t i = 0; i < a->ref_count; i++)
-        CHECK(str_equal(a->refs[i].name, b->refs[i].name) &&
-              a->refs[i].snapshot_id == b->refs[i].snapshot_id &&
-              a->refs[i].is_tag == b->refs[i].is_tag);
+        fuzz_check_refs(&a->refs[i], &b->refs[i]);
     for (size_t i = 0; i < a->property_count; i++)
         CHECK(str_equal(a->properties[i].key, b->properties[i].key) &&
               str_equal(a->properties[i].value, b->properties[i].value));
+    for (size_t i = 0; i < a->unknown_count; i++)
+        CHECK(str_equal(a->unknown_members[i].name, b->unknown_members[i].name) &&
+              str_equal(a->unknown_members[i].value, b->unknown_members[i].value));
 }
 
 /* Written, what was published equals what is read from the bytes, and is written the same again. */
