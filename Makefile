@@ -57,6 +57,7 @@ TEST_BINS := $(TESTS:%.c=$(OUT)/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZERS:%.c=$(OUT)/%)
 PRELOADS  := slow_fsync
+ENGINES   := rck,duckdb,spark
 BENCHES   := $(filter-out $(PRELOADS:%=bench/%.c),$(sort $(wildcard bench/*.c)))
 BENCH_BINS := $(BENCHES:%.c=$(OUT)/%) $(PRELOADS:%=$(OUT)/bench/%.so)
 # Cases that the tests of several backends share.
@@ -151,7 +152,7 @@ test: ## build and run all tests (T='--suite http --only tables' selects; see te
 
 test-engines: ## run real engines against it (T=duckdb selects)
 	$(Q)tools/prepare engines
-	$(Q)tests/run.py --suite $(if $(T),$(T),rck,duckdb)
+	$(Q)tests/run.py --suite $(or $(T),$(ENGINES))
 
 soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
 	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all

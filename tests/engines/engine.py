@@ -2,6 +2,7 @@
 import argparse
 import os
 import sys
+import time
 import unittest
 import uuid
 
@@ -22,8 +23,8 @@ class EngineTest(unittest.TestCase):
         return f"{start}_{uuid.uuid4().hex[:10]}"
 
 
-def run(module, prepare=None):
-    """Runs the tests of a module: `script.py [URI] [TEST...]`, and ends with `N passed, N failed`."""
+def run(module):
+    """Runs the tests of a module, `script.py [URI] [--only TEST]`, and ends with `N passed, N failed`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("uri", nargs="?", help="of a running catalog; without: one of our own")
     parser.add_argument("--only", default="", help="tests whose name contains this")
@@ -42,12 +43,20 @@ def run(module, prepare=None):
     return status
 
 
+class TimedResult(Result):
+    def startTest(self, test):
+        self.started = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.stream.writeln(f"    {time.monotonic() - self.started:.1f} s")
+
+
 def run_tests(module, only):
     tests = unittest.TestSuite(test for group in unittest.defaultTestLoader.loadTestsFromModule(module)
                                for test in group if only in test.id())
-    runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Result, verbosity=2)
-    runner.buffer = False
-    result = runner.run(tests)
+    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=TimedResult, verbosity=2).run(tests)
     outside = [i for i in result.bad if i.startswith(("setUp", "tearDown"))]
     passed = result.testsRun - (len(result.bad) - len(outside)) - len(result.skipped)
     print(f"{passed} passed, {len(result.bad)} failed")

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.harness import environment
+
 MAJORS = range(17, 22)
 
 
@@ -39,3 +41,17 @@ def missing_tools():
     if java_home() is None:
         return "there is no JDK of 17 to 21: tools/prepare engines"
     return "" if shutil.which("mvn") else "there is no maven: tools/prepare engines"
+
+
+def maven(project, *arguments):
+    """Runs Maven on a folder's pom.xml: (status, output). Without the network when all is there:
+    then no registry is asked for news, and none can be missing."""
+    env = {k: v for k, v in environment(java_environment()).items()
+           if not k.startswith("CATALOG_")}  # settings of Iceberg's test kits
+    command = ["mvn", "--batch-mode", "--quiet", "--file", str(project / "pom.xml"), *arguments]
+    for more in (["--offline"], []):
+        done = subprocess.run([*command, *more], env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if b"offline mode" not in done.stdout:
+            break
+    return done.returncode, done.stdout.decode("utf-8", "replace")

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -26,8 +25,8 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT)
 
-from tests.engines.java import java_environment, missing_tools  # noqa: E402
-from tests.harness import Server, environment  # noqa: E402
+from tests.engines.java import maven, missing_tools  # noqa: E402
+from tests.harness import Server  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parent / "rck"
 KIT_ROOT = Path("/tmp")  # the kit's, not ours to choose
@@ -51,19 +50,6 @@ def properties(uri, warehouse, temp):
         "rck.overrides-requested-location": "false",
         "rck.purge-test-namespaces": "true",
     }
-
-
-def maven(*arguments):
-    """Without the network when all is there: then nobody's registry is asked for news."""
-    env = {k: v for k, v in environment(java_environment()).items()
-           if not k.startswith("CATALOG_")}  # settings of the kit's client
-    command = ["mvn", "--batch-mode", "--quiet", "--file", str(PROJECT / "pom.xml"), *arguments]
-    done = subprocess.run([*command, "--offline"], env=env, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode != 0 and b"offline mode" in done.stdout:
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
-    return done.returncode, done.stdout.decode("utf-8", "replace")
 
 
 class Counts:
@@ -94,7 +80,7 @@ def run_class(name, uri, warehouse, counts):
     shutil.rmtree(reports, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="firn-rck-", dir=KIT_ROOT) as temp:
         settings = " ".join(f"-D{k}={v}" for k, v in properties(uri, warehouse, temp).items())
-        status, output = maven("test", f"-Dfirn.build={build}", f"-Dkit.class={name}",
+        status, output = maven(PROJECT, "test", f"-Dfirn.build={build}", f"-Dkit.class={name}",
                                f"-DargLine=-Xmx512m {settings}")
     mine = Counts()
     if reports.is_dir():
