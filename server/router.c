@@ -182,6 +182,8 @@ int url_decode(struct str raw, struct arena *arena, struct str *out, struct erro
 {
     char *text = arena_alloc(arena, raw.len + 1);
     size_t len = 0;
+    if (!str_is_utf8(raw)) /* it comes back in messages */
+        return error_set(err, ERR_BAD_REQUEST, "The request target is not UTF-8");
     for (size_t i = 0; i < raw.len; i++) {
         unsigned char c = (unsigned char)raw.ptr[i];
         if (c < 0x20 || c == 0x7f)

@@ -290,7 +290,7 @@ class Maker:
     BAD_KEYS = ("", "garbage", "1", "null", UUID[:-1], UUID + "0", UUID.replace("-", ""),
                 "{" + UUID + "}", "urn:uuid:" + UUID, UUID.replace("c", "g"), UUID.replace("-", "_"),
                 f" {UUID[:-1]} ", f"{UUID},{UUID}", "a" * 5000, "'; DROP TABLE idempotency; --" + "x" * 7)
-    BAD_CODINGS = ("br", "deflate", "compress", "zstd", "x", "gzip, br", "identity, identity", "*")
+    BAD_CODINGS = ("br", "gzip", "deflate", "compress", "zstd", "x", "gzip, br", "identity, identity", "*")
 
     def header_cases(self):
         for operation in self.operations.values():
@@ -333,7 +333,7 @@ class Maker:
             "Content-Type": ("text/plain", "application/json; charset=utf-8", "x", "", "a/b/c",
                              "multipart/form-data", "application/x-www-form-urlencoded"),
             "Accept": ("*/*", "application/json", "application/*;q=0.1", ""),
-            "Accept-Encoding": ("identity", "br", "x", "", "gzip;q=0"),
+            "Accept-Encoding": ("identity", "br", "x", "", "gzip;q=0", "gzip", "*", "gzip;q=x", ",,gzip"),
             "Authorization": ("Bearer None", "Basic eDp5", "x", "Bearer " + "x" * 4000, ""),
             "X-Iceberg-Access-Delegation": ("vended-credentials", "x,,y", "", "remote-signing, x"),
             "X-Client-Version": ("'; DROP", "x" * 4000), "User-Agent": ("", "%s%n", "x" * 4000),

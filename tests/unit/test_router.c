@@ -151,6 +151,9 @@ static void test_decode(void **state)
         {"%C0%AF", NULL, ERR_BAD_REQUEST},
         {"%ED%A0%80", NULL, ERR_BAD_REQUEST},
         {"\xff", NULL, ERR_BAD_REQUEST},
+        {"\xff%00", NULL, ERR_BAD_REQUEST},
+        {"\xff%zz", NULL, ERR_BAD_REQUEST},
+        {"\xc3%A9", NULL, ERR_BAD_REQUEST}, /* half a character raw */
         {"a\nb", NULL, ERR_BAD_REQUEST},
         {"a\x1f"
          "b",
@@ -164,6 +167,8 @@ static void test_decode(void **state)
             fail_msg("%s: %d, %s", rows[i].raw, rc, err.message);
         if (rc == 0)
             assert_str(text, rows[i].text);
+        else
+            assert_true(str_is_utf8(str_cstr(err.message)));
     }
 }
 
