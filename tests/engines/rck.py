@@ -4,9 +4,8 @@ where it ends (rck/src). Ends with `N passed, N failed, N skipped`.
 
     rck.py [URI] [--only CLASS] [--warehouse NAME]
 
-Without a URI each class gets a server of its own. With one, that catalog must keep tables under
-file:///tmp, have none of the kit's namespaces, and check for metadata files on load
-(--verify-metadata-file).
+Without a URI each class gets a server of its own. With one, that catalog must have no namespaces yet,
+keep its tables under file:///tmp, and look for metadata files on load (--verify-metadata-file).
 
 The kit has its own idea of where things lie: tables at file:/tmp/NAMESPACE/TABLE, views in temporary
 directories of JUnit, which are in a folder of ours below it. So the warehouse is /tmp, runs wait for
@@ -31,8 +30,8 @@ from tests.harness import Server  # noqa: E402
 PROJECT = Path(__file__).resolve().parent / "rck"
 KIT_ROOT = Path("/tmp")  # the kit's, not ours to choose
 WAREHOUSE = "rck_warehouse"
-CLASSES = ("RESTCompatibilityKitCatalogTests", "RESTCompatibilityKitViewCatalogTests",
-           "FullCatalogTests")
+CLASSES = ("FullCatalogTests", "RESTCompatibilityKitCatalogTests",
+           "RESTCompatibilityKitViewCatalogTests")
 LOCK = KIT_ROOT / f".firn-rck-{os.getuid()}.lock"
 
 

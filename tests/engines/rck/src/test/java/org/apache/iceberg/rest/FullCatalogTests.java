@@ -42,18 +42,18 @@ public class FullCatalogTests extends CatalogTests<RESTCatalog> {
   @BeforeAll
   static void connect() {
     restCatalog = RCKUtils.initCatalogClient();
+    assertThat(restCatalog.listNamespaces()).as("namespaces before; these tests drop all there are").isEmpty();
   }
 
   @AfterAll
   static void disconnect() throws Exception {
+    restCatalog.listNamespaces().forEach(FullCatalogTests::drop);
     restCatalog.close();
   }
 
   @BeforeEach
   void empty() {
-    for (Namespace top : restCatalog.listNamespaces()) {
-      drop(top);
-    }
+    restCatalog.listNamespaces().forEach(FullCatalogTests::drop);
   }
 
   private static void drop(Namespace namespace) {
