@@ -115,7 +115,7 @@ struct name_list {
 struct object_name {
     int64_t warehouse_id;
     struct str namespace_key, name;
-    enum object_kind kind;
+    enum object_kind kind; /* 0: a table or view */
 };
 
 struct metastore;
@@ -147,8 +147,8 @@ MUST_USE int metastore_namespace_list(struct metastore *store, int64_t warehouse
                                       struct str parent_key, const struct page_request *page,
                                       struct arena *arena, struct name_list *out,
                                       struct error *err);
-/* Finds by name whatever its kind (tables, views and functions share one name space per
- * namespace); the caller looks at out->kind. name->kind is ignored. */
+/* Finds by name: a function when name->kind says so, else a table or view, which share their names;
+ * the caller looks at out->kind. */
 MUST_USE int metastore_object_find(struct metastore *store, const struct object_name *name,
                                    struct arena *arena, struct object_row *out, bool *found,
                                    struct error *err);

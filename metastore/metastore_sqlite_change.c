@@ -47,17 +47,18 @@ static int64_t namespace_id(struct sqlite_connection *writer, int64_t warehouse_
     return id;
 }
 
-/* The kind of the object that has the name, 0 when it is free. */
+/* The kind of the object that has the name where one of `kind` would have it, 0 when it is free. */
 static int64_t name_taken_by(struct sqlite_connection *writer, int64_t in_namespace,
-                             struct str name)
+                             struct str name, enum object_kind kind)
 {
-    struct sql_query query =
-        sql_start(writer, "SELECT kind FROM object WHERE namespace_id = ? AND name = ?");
+    struct sql_query query = sql_start(
+        writer, "SELECT kind FROM object WHERE namespace_id = ? AND name = ? AND (kind = 3) = ?");
     sql_int(&query, in_namespace);
     sql_text(&query, name);
-    int64_t kind = sql_row(&query) ? sql_get_int(&query, 0) : 0;
+    sql_int(&query, sqlite_is_function(kind));
+    int64_t taken_by = sql_row(&query) ? sql_get_int(&query, 0) : 0;
     sql_end(&query);
-    return kind;
+    return taken_by;
 }
 
 /* An object as a change of it must know it. */
@@ -99,7 +100,7 @@ static enum change_outcome not_expected(struct change_run *run)
 {
     const struct change *change = run->change;
     int64_t in = namespace_id(run->writer, change->warehouse_id, change->namespace_key, NULL);
-    bool taken = in != 0 && name_taken_by(run->writer, in, change->name) != 0;
+    bool taken = in != 0 && name_taken_by(run->writer, in, change->name, change->object_kind) != 0;
     return taken ? CHANGE_CONFLICT : CHANGE_MISSING;
 }
 
@@ -244,7 +245,7 @@ static enum change_outcome object_create(struct change_run *run)
     int64_t in = namespace_id(run->writer, change->warehouse_id, change->namespace_key, NULL);
     if (in == 0)
         return CHANGE_NAMESPACE_MISSING;
-    int64_t taken_by = name_taken_by(run->writer, in, change->name);
+    int64_t taken_by = name_taken_by(run->writer, in, change->name, change->object_kind);
     if (taken_by != 0)
         return taken_by == (int64_t)change->object_kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
     struct sqlite_location_key key;
@@ -340,7 +341,7 @@ static enum change_outcome object_rename(struct change_run *run)
     int64_t to = namespace_id(run->writer, change->warehouse_id, change->to_namespace_key, NULL);
     if (to == 0)
         return CHANGE_NAMESPACE_MISSING;
-    int64_t taken_by = name_taken_by(run->writer, to, change->to_name);
+    int64_t taken_by = name_taken_by(run->writer, to, change->to_name, object.kind);
     if (taken_by != 0)
         return taken_by == (int64_t)object.kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
 

@@ -93,11 +93,12 @@ static void list_warehouse(struct sqlite_connection *reader, int64_t warehouse_i
 static void find_newest(struct sqlite_connection *reader, const struct object_name *object,
                         int64_t *id, int64_t *newest)
 {
-    struct sql_query query =
-        sql_start(reader, "SELECT o.id, o.history_newest"
-                          " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
-                          " WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
+    struct sql_query query = sql_start(
+        reader, "SELECT o.id, o.history_newest"
+                " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
+                " AND (o.kind = 3) = ? WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
     sql_text(&query, object->name);
+    sql_int(&query, sqlite_is_function(object->kind));
     sql_int(&query, object->warehouse_id);
     sql_int(&query, sqlite_namespace_levels(object->namespace_key));
     sql_text(&query, object->namespace_key);

@@ -45,6 +45,15 @@ struct sqlite_migration {
     const char *sql;
 };
 
+extern const struct sqlite_migration sqlite_migrations[]; /* all of them, for tests */
+extern const size_t sqlite_migration_count;
+
+/* Which of the two name spaces of a namespace: the last column of the index object_of_name. */
+static inline int64_t sqlite_is_function(enum object_kind kind)
+{
+    return kind == OBJECT_FUNCTION ? 1 : 0;
+}
+
 /* Brings the store to the newest of these schemas: number i+1 is made by migrations[i]. */
 MUST_USE int sqlite_migrate_with(struct sqlite_connection *connection, const char *path,
                                  const struct sqlite_migration *migrations, size_t count,

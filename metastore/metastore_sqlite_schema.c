@@ -128,7 +128,32 @@ static const char schema_2[] = "CREATE TABLE principal ("
                                " bytes BLOB NOT NULL,"
                                " created_ms INTEGER NOT NULL) STRICT;";
 
-static const struct sqlite_migration migrations[] = {{schema_1}, {schema_2}};
+/* Functions get names of their own: a table and a function may be called the same. SQLite cannot
+ * take a constraint away, so the table is made anew; ids go on from where they were. */
+static const char schema_3[] =
+    "CREATE TABLE object_3 ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " namespace_id INTEGER NOT NULL REFERENCES namespace (id),"
+    " kind INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " version INTEGER NOT NULL,"
+    " history_newest INTEGER NOT NULL,"
+    " uuid TEXT NOT NULL,"
+    " metadata_location TEXT NOT NULL,"
+    " location TEXT UNIQUE) STRICT;" /* NULL: it has no place of its own */
+    "INSERT INTO object_3 (id, namespace_id, kind, name, version, history_newest, uuid,"
+    " metadata_location, location) SELECT id, namespace_id, kind, name, version, history_newest,"
+    " uuid, metadata_location, location FROM object;"
+    "DELETE FROM sqlite_sequence WHERE name = 'object_3';"
+    "INSERT INTO sqlite_sequence (name, seq)"
+    " SELECT 'object_3', seq FROM sqlite_sequence WHERE name = 'object';"
+    "DROP TABLE object;"
+    "ALTER TABLE object_3 RENAME TO object;"
+    "CREATE UNIQUE INDEX object_of_name ON object (namespace_id, name, kind = 3);"
+    "CREATE INDEX object_of_kind ON object (namespace_id, kind, name);";
+
+const struct sqlite_migration sqlite_migrations[] = {{schema_1}, {schema_2}, {schema_3}};
+const size_t sqlite_migration_count = sizeof(sqlite_migrations) / sizeof(sqlite_migrations[0]);
 
 static int64_t read_int(struct sqlite_connection *connection, const char *sql)
 {
@@ -218,6 +243,5 @@ int sqlite_migrate_with(struct sqlite_connection *connection, const char *path,
 
 int sqlite_migrate(struct sqlite_connection *connection, const char *path, struct error *err)
 {
-    return sqlite_migrate_with(connection, path, migrations,
-                               sizeof(migrations) / sizeof(migrations[0]), err);
+    return sqlite_migrate_with(connection, path, sqlite_migrations, sqlite_migration_count, err);
 }

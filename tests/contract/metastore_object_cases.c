@@ -552,8 +552,66 @@ static void objects_are_found_by_place(void **state)
     assert_str(row.location, "s3://bucket/wh/t");
 }
 
+/* A function may have the name of a table or view; a namespace that holds one is not empty. */
+static void functions_have_names_of_their_own(void **state)
+{
+    struct metastore_fixture *f = *state;
+    must_apply(f, make_namespace(f, "n"));
+    must_apply(f, make_table(f, "n", "x", "s3://bucket/wh/x"));
+    struct change create = make_table(f, "n", "x", "");
+    create.object_kind = OBJECT_FUNCTION;
+    create.metadata_location = STR("f0");
+    must_apply(f, create);
+    assert_int_equal(apply_one(f, &create), CHANGE_EXISTS);
+
+    struct object_row row;
+    struct error err;
+    bool found;
+    struct object_name name = {.warehouse_id = f->warehouse_id,
+                               .namespace_key = STR("n"),
+                               .name = STR("x"),
+                               .kind = OBJECT_FUNCTION};
+    assert_int_equal(metastore_object_find(f->store, &name, f->arena, &row, &found, &err), 0);
+    assert_true(found && row.kind == OBJECT_FUNCTION);
+    assert_true(str_equal(row.metadata_location, STR("f0")));
+    assert_int_equal(get_object(f, "n", "x").kind, OBJECT_TABLE);
+    name.name = STR("y");
+    assert_int_equal(metastore_object_find(f->store, &name, f->arena, &row, &found, &err), 0);
+    assert_false(found);
+
+    struct page_request page = {0};
+    struct name_list list;
+    assert_int_equal(metastore_object_list(f->store, &name, &page, f->arena, &list, &err), 0);
+    assert_int_equal(list.count, 1);
+
+    struct object_row table = get_object(f, "n", "x");
+    struct change drop = {.kind = CHANGE_OBJECT_DROP,
+                          .warehouse_id = f->warehouse_id,
+                          .namespace_key = STR("n"),
+                          .name = STR("x"),
+                          .object_kind = OBJECT_TABLE,
+                          .expect_id = table.id,
+                          .expect_version = table.version,
+                          .expect_metadata_location = table.metadata_location};
+    must_apply(f, drop);
+    struct change drop_namespace = {
+        .kind = CHANGE_NAMESPACE_DROP, .warehouse_id = f->warehouse_id, .namespace_key = STR("n")};
+    assert_int_equal(apply_one(f, &drop_namespace), CHANGE_NOT_EMPTY);
+    must_apply(f, make_table(f, "n", "x", "s3://bucket/wh/x")); /* the function is not in the way */
+    assert_int_equal(apply_one(f, &drop), CHANGE_CONFLICT);
+    drop.object_kind = OBJECT_FUNCTION;
+    name.name = STR("x");
+    assert_int_equal(metastore_object_find(f->store, &name, f->arena, &row, &found, &err), 0);
+    drop.expect_id = row.id;
+    drop.expect_version = row.version;
+    drop.expect_metadata_location = row.metadata_location;
+    must_apply(f, drop);
+    assert_int_equal(apply_one(f, &drop), CHANGE_MISSING);
+}
+
 const struct CMUnitTest metastore_object_cases[] = {
     METASTORE_CASE(objects_are_found_by_place),
+    METASTORE_CASE(functions_have_names_of_their_own),
     METASTORE_CASE(warehouses_are_created_listed_and_dropped),
     METASTORE_CASE(namespaces_appear_with_their_ancestors),
     METASTORE_CASE(namespaces_are_listed_by_level_and_page),

@@ -158,6 +158,65 @@ static void migrations_run_once_in_order(void **state)
     (void)sqlite3_close(db);
 }
 
+/* A store of schema 2 with a table, a view, and an id that was given and is free again. */
+static void make_store_of_schema_2(void)
+{
+    struct error err;
+    sqlite3 *db = NULL;
+    assert_int_equal(migrate(sqlite_migrations, 2, &err), 0);
+    assert_int_equal(sqlite3_open(store_path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "INSERT INTO warehouse VALUES (1, 'wh', 's3://b/wh', '{}');"
+                     "INSERT INTO namespace VALUES (1, 1, 1, 'n', '{}', 1);"
+                     "INSERT INTO object VALUES (4, 1, 1, 't', 7, 0, 'u4', 'm4', 's3://b/wh/t/');"
+                     "INSERT INTO object VALUES (5, 1, 2, 'v', 2, 0, 'u5', 'm5', NULL);"
+                     "INSERT INTO object VALUES (9, 1, 1, 'gone', 1, 0, 'u9', 'm9', NULL);"
+                     "DELETE FROM object WHERE id = 9",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+}
+
+/* From schema 3 on, functions have names of their own; what was there stays what it was. */
+static void functions_come_with_schema_3(void **state)
+{
+    (void)state;
+    struct error err;
+    struct object_row row;
+    bool found;
+    make_store_of_schema_2();
+    struct metastore *store = must_open();
+    struct arena *arena = arena_new();
+    struct object_name name = {.warehouse_id = 1, .namespace_key = STR("n"), .name = STR("t")};
+    assert_int_equal(metastore_object_find(store, &name, arena, &row, &found, &err), 0);
+    assert_true(found && row.id == 4 && row.kind == OBJECT_TABLE && row.version == 7);
+    assert_true(str_equal(row.uuid, STR("u4")) && str_equal(row.metadata_location, STR("m4")));
+    assert_true(str_equal(row.location, STR("s3://b/wh/t")));
+    name.name = STR("v");
+    assert_int_equal(metastore_object_find(store, &name, arena, &row, &found, &err), 0);
+    assert_true(found && row.id == 5 && row.kind == OBJECT_VIEW);
+
+    struct change change = {.kind = CHANGE_OBJECT_CREATE,
+                            .warehouse_id = 1,
+                            .namespace_key = STR("n"),
+                            .name = STR("t"),
+                            .object_kind = OBJECT_FUNCTION,
+                            .uuid = STR("u"),
+                            .metadata_location = STR("m")};
+    assert_int_equal(apply_change(store, &change), CHANGE_APPLIED);
+    assert_int_equal(change.id, 10); /* no id is given twice */
+    assert_int_equal(apply_change(store, &change), CHANGE_EXISTS);
+    change.object_kind = OBJECT_VIEW;
+    assert_int_equal(apply_change(store, &change), CHANGE_EXISTS_OTHER_KIND);
+    change.name = STR("x");
+    change.location = STR("s3://b/wh/t/below");
+    assert_int_equal(apply_change(store, &change), CHANGE_LOCATION_TAKEN);
+    metastore_close(store);
+    arena_free(arena);
+    check_integrity();
+}
+
 /* ---- sets that the database refuses ---------------------------------------------------------- */
 
 #define GROUP 5
@@ -240,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup(other_databases_are_refused, begin_case),
         cmocka_unit_test_setup(broken_pages_stop_the_store, begin_case),
         cmocka_unit_test_setup(migrations_run_once_in_order, begin_case),
+        cmocka_unit_test_setup(functions_come_with_schema_3, begin_case),
         cmocka_unit_test_setup(a_refused_set_does_not_hurt_its_group, begin_case),
     };
     make_store_directory();
