@@ -18,6 +18,7 @@
     X(ERR_NO_SUCH_NAMESPACE,    404, "NoSuchNamespaceException",       INFO)    \
     X(ERR_NO_SUCH_TABLE,        404, "NoSuchTableException",           INFO)    \
     X(ERR_NO_SUCH_VIEW,         404, "NoSuchViewException",            INFO)    \
+    X(ERR_NO_SUCH_FUNCTION,     404, "NoSuchFunctionException",        INFO)    \
     X(ERR_NO_SUCH_PRINCIPAL,    404, "NoSuchPrincipalException",       INFO)    \
     X(ERR_FILE_NOT_FOUND,       404, "NotFoundException",              WARN)    \
     X(ERR_METHOD_NOT_ALLOWED,   405, "MethodNotAllowedException",      INFO)    \

@@ -62,23 +62,44 @@ int catalog_health(struct catalog *catalog, bool *writable, struct error *err)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
-static void forget(struct catalog *catalog, int64_t warehouse_id, struct str ns, struct str name)
+static struct object_key key_of(const struct change *change)
 {
-    struct object_key key = {warehouse_id, ns, name};
+    return (struct object_key){
+        .warehouse_id = change->warehouse_id,
+        .namespace_key = change->namespace_key,
+        .name = change->name,
+        .is_function = change->object_kind == OBJECT_FUNCTION,
+    };
+}
 
-    object_cache_publish(catalog->cache, &key, NULL);
+static void forget(struct catalog *catalog, const struct object_key *key)
+{
+    object_cache_publish(catalog->cache, key, NULL);
 }
 
 static void publish(struct catalog *catalog, const struct change *change,
                     struct object_version *version)
 {
-    struct object_key key = {change->warehouse_id, change->namespace_key, change->name};
+    struct object_key key = key_of(change);
 
     if (version != NULL) {
         version->row.id = change->id; /* known only now for what was created */
         version->row.version = change->version;
     }
     object_cache_publish(catalog->cache, &key, version);
+}
+
+static void forget_names(struct catalog *catalog, const struct change *change)
+{
+    struct object_key key = key_of(change);
+
+    if (change->kind == CHANGE_OBJECT_RENAME) {
+        struct object_key to = key;
+        to.namespace_key = change->to_namespace_key;
+        to.name = change->to_name;
+        forget(catalog, &to);
+    }
+    forget(catalog, &key);
 }
 
 static void update_cache(struct catalog_change *change)
@@ -91,11 +112,8 @@ static void update_cache(struct catalog_change *change)
             publish(change->catalog, c, change->publish == NULL ? NULL : change->publish[i]);
             break;
         case CHANGE_OBJECT_RENAME:
-            forget(change->catalog, c->warehouse_id, c->to_namespace_key, c->to_name);
-            forget(change->catalog, c->warehouse_id, c->namespace_key, c->name);
-            break;
         case CHANGE_OBJECT_DROP:
-            forget(change->catalog, c->warehouse_id, c->namespace_key, c->name);
+            forget_names(change->catalog, c);
             break;
         case CHANGE_WAREHOUSE_CREATE:
         case CHANGE_WAREHOUSE_DROP:
@@ -117,7 +135,7 @@ static void forget_all(struct catalog_change *change)
     for (size_t i = 0; i < change->set.change_count; i++) {
         const struct change *c = &change->set.changes[i];
         if (c->name.ptr != NULL && c->namespace_key.ptr != NULL) {
-            forget(change->catalog, c->warehouse_id, c->namespace_key, c->name);
+            forget_names(change->catalog, c);
         }
     }
 }

@@ -61,10 +61,12 @@ bool catalog_idempotency_success(struct catalog *catalog, const struct caller *c
 /* CHANGE_UNAVAILABLE, CHANGE_UNKNOWN and what no use case expects, as an error. Returns -1. */
 int catalog_outcome_error(const struct change_set *set, struct error *err);
 
-/* The object of that name as a row. Errors: the store's own; *found tells the rest. */
+/* What has the name where an object of that kind would have it, as a row: asked for a table it may
+ * be a view. Errors: the store's own; *found tells the rest. */
 MUST_USE int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
-                                 const struct identifier *ident, struct arena *arena,
-                                 struct object_row *out, bool *found, struct error *err);
+                                 enum object_kind kind, const struct identifier *ident,
+                                 struct arena *arena, struct object_row *out, bool *found,
+                                 struct error *err);
 /* As above, but only one of that kind will do: ERR_NO_SUCH_TABLE "Table does not exist: ns.t", … */
 MUST_USE int catalog_object_row(struct catalog *catalog, struct warehouse *warehouse,
                                 enum object_kind kind, const struct identifier *ident,

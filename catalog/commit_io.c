@@ -14,7 +14,7 @@ static int port_load_base(void *arg, struct warehouse *warehouse, enum object_ki
     struct object_row row;
     bool found = false;
     struct arena *arena = arena_new();
-    struct object_key key = object_key_of(warehouse, ident, arena);
+    struct object_key key = object_key_of(warehouse, kind, ident, arena);
     uint64_t epoch = object_cache_epoch(catalog->cache, &key);
     *out = (struct commit_base){0};
     out->version = fresh ? NULL : object_cache_get(catalog->cache, &key);
@@ -24,7 +24,7 @@ static int port_load_base(void *arg, struct warehouse *warehouse, enum object_ki
     }
     object_version_unref(out->version);
     out->version = NULL;
-    int rc = catalog_object_find(catalog, warehouse, ident, arena, &row, &found, err);
+    int rc = catalog_object_find(catalog, warehouse, kind, ident, arena, &row, &found, err);
     if (rc == 0 && found && row.kind == kind) {
         rc = object_from_row(catalog, warehouse, &key, &row, epoch, &out->version, err);
     } else if (rc == 0 && found) {

@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
+int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse, enum object_kind kind,
                         const struct identifier *ident, struct arena *arena, struct object_row *out,
                         bool *found, struct error *err)
 {
@@ -16,6 +16,7 @@ int catalog_object_find(struct catalog *catalog, struct warehouse *warehouse,
         .warehouse_id = warehouse->id,
         .namespace_key = namespace_key(&ident->ns, arena),
         .name = ident->name,
+        .kind = kind,
     };
     *found = false;
     if (name.namespace_key.len == 0) /* the root holds nothing */
@@ -28,7 +29,7 @@ int catalog_object_row(struct catalog *catalog, struct warehouse *warehouse, enu
                        struct error *err)
 {
     bool found;
-    if (catalog_object_find(catalog, warehouse, ident, arena, out, &found, err) != 0)
+    if (catalog_object_find(catalog, warehouse, kind, ident, arena, out, &found, err) != 0)
         return -1;
     if (!found || out->kind != kind)
         return object_missing(object_format(kind), ident, err);

@@ -29,8 +29,8 @@ int new_object_check_name(struct new_object *new, bool overwrite, struct error *
     bool found = false;
 
     if (catalog_namespace_must_exist(new->catalog, new->warehouse, &new->ident->ns, err) != 0 ||
-        catalog_object_find(new->catalog, new->warehouse, new->ident, new->arena, &new->existing,
-                            &found, err) != 0) {
+        catalog_object_find(new->catalog, new->warehouse, new->format->kind, new->ident, new->arena,
+                            &new->existing, &found, err) != 0) {
         return -1;
     }
     if (!found) {
@@ -164,10 +164,37 @@ static void submit_to_catalog(void *catalog, struct catalog_change *change)
     catalog_submit(catalog, change);
 }
 
-int new_object_store(struct new_object *new, struct error *err)
+/* Submits the row until it is clear who has the name. *unknown: the file may be named by it. */
+static int submit_until_decided(struct new_object *new, bool overwrite, bool *unknown,
+                                struct error *err)
+{
+    struct catalog_change change;
+
+    *unknown = false;
+    for (int attempt = 1;; attempt++) {
+        enum change_outcome outcome = submit_row(new, &change);
+        if (outcome == CHANGE_APPLIED) {
+            return 0;
+        }
+        bool moved = outcome == CHANGE_CONFLICT || outcome == CHANGE_MISSING ||
+                     (outcome == CHANGE_EXISTS && overwrite);
+        if (!moved) {
+            *unknown = outcome == CHANGE_UNKNOWN;
+            return outcome_error(new, &change.set, err);
+        }
+        if (attempt >= COMMIT_ATTEMPTS_MAX) {
+            return error_set(err, ERR_COMMIT_FAILED, "Register lost to concurrent changes");
+        }
+        if (new_object_check_name(new, overwrite, err) != 0) {
+            return -1;
+        }
+    }
+}
+
+int new_object_store(struct new_object *new, bool overwrite, struct error *err)
 {
     const struct object_version *version = new->version;
-    struct catalog_change change;
+    bool unknown;
 
     if (FAILPOINT("create_before_put") ||
         metadata_file_write(new->warehouse->io, version->row.metadata_location, version->document,
@@ -178,16 +205,13 @@ int new_object_store(struct new_object *new, struct error *err)
         return error_detail(err, "%.400s", why.message);
     }
     (void)FAILPOINT("create_after_put");
-    enum change_outcome outcome = submit_row(new, &change);
-    if (outcome == CHANGE_APPLIED) {
-        return 0;
-    }
-    if (outcome != CHANGE_UNKNOWN) {
+    int rc = submit_until_decided(new, overwrite, &unknown, err);
+    if (rc != 0 && !unknown) {
         struct job_row job = orphan_job(new->warehouse->id, version->row.metadata_location,
                                         clock_now_ms(new->catalog->options.clock));
         orphans_journal(submit_to_catalog, new->catalog, &job, 1);
     }
-    return outcome_error(new, &change.set, err);
+    return rc;
 }
 
 int new_object_finish(struct new_object *new, int rc, struct object_version **out)
@@ -219,7 +243,7 @@ static int read_registered(struct new_object *new, struct str metadata_location,
         return -1;
     }
     struct object_version *version = new->version;
-    if (check_places(new, &version->metadata, &row.location, err) != 0) {
+    if (new->format->has_place && check_places(new, &version->metadata, &row.location, err) != 0) {
         return -1;
     }
     version->row.location = arena_str(version->arena, row.location);
@@ -234,27 +258,11 @@ static int read_registered(struct new_object *new, struct str metadata_location,
 int new_object_register(struct new_object *new, struct str metadata_location, bool overwrite,
                         struct error *err)
 {
-    struct catalog_change change;
+    bool unknown;
 
     if (new_object_check_name(new, overwrite, err) != 0 ||
         read_registered(new, metadata_location, err) != 0) {
         return -1;
     }
-    for (int attempt = 1;; attempt++) {
-        enum change_outcome outcome = submit_row(new, &change);
-        if (outcome == CHANGE_APPLIED) {
-            return 0;
-        }
-        bool moved = outcome == CHANGE_CONFLICT || outcome == CHANGE_MISSING ||
-                     (outcome == CHANGE_EXISTS && overwrite);
-        if (!moved) {
-            return outcome_error(new, &change.set, err);
-        }
-        if (attempt >= COMMIT_ATTEMPTS_MAX) {
-            return error_set(err, ERR_COMMIT_FAILED, "Register lost to concurrent changes");
-        }
-        if (new_object_check_name(new, overwrite, err) != 0) {
-            return -1;
-        }
-    }
+    return submit_until_decided(new, overwrite, &unknown, err);
 }

@@ -23,6 +23,7 @@ struct entry {
     struct object_version *version;
     uint64_t hash;
     int64_t warehouse_id;
+    bool is_function;
     size_t namespace_bytes, name_bytes, bytes;
     char text[]; /* namespace key, then name */
 };
@@ -52,7 +53,7 @@ static uint64_t hash_key(const struct object_key *key)
 {
     uint64_t hash = 0xcbf29ce484222325ull ^ (uint64_t)key->warehouse_id;
     hash = hash_bytes(hash, key->namespace_key);
-    hash = (hash ^ 0x1e) * 0x100000001b3ull;
+    hash = (hash ^ (key->is_function ? 0x1d : 0x1e)) * 0x100000001b3ull;
     hash = hash_bytes(hash, key->name);
     return hash ^ (hash >> 29);
 }
@@ -96,6 +97,7 @@ struct object_cache *object_cache_new(size_t bytes_max)
 static bool entry_is(const struct entry *entry, uint64_t hash, const struct object_key *key)
 {
     return entry->hash == hash && entry->warehouse_id == key->warehouse_id &&
+           entry->is_function == key->is_function &&
            str_equal(str_from(entry->text, entry->namespace_bytes), key->namespace_key) &&
            str_equal(str_from(entry->text + entry->namespace_bytes, entry->name_bytes), key->name);
 }
@@ -175,6 +177,7 @@ static void entry_add(struct shard *shard, uint64_t hash, const struct object_ke
 
     e->hash = hash;
     e->warehouse_id = key->warehouse_id;
+    e->is_function = key->is_function;
     e->namespace_bytes = key->namespace_key.len;
     e->name_bytes = key->name.len;
     memcpy(e->text, key->namespace_key.ptr, key->namespace_key.len);

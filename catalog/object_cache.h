@@ -14,6 +14,7 @@ struct object_cache;
 struct object_key {
     int64_t warehouse_id;
     struct str namespace_key, name;
+    bool is_function; /* functions have names of their own */
 };
 
 struct object_cache *object_cache_new(size_t bytes_max);

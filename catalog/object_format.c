@@ -1,4 +1,4 @@
-/* The rows: tables and views. */
+/* The rows: tables, views, functions. */
 #include "catalog/object_format.h"
 
 #include <assert.h>
@@ -103,6 +103,19 @@ static void view_close(union object_metadata *draft, const union object_metadata
     (void)arena;
 }
 
+/* ---- functions ------------------------------------------------------------------------------- */
+
+static struct metadata_head function_head(const union object_metadata *metadata)
+{
+    return function_metadata_head(&metadata->function);
+}
+
+static int function_parse(struct str text, struct arena *arena, union object_metadata *out,
+                          struct error *err)
+{
+    return function_metadata_parse(text, arena, &out->function, err);
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 static const struct object_format formats[] = {
@@ -111,6 +124,7 @@ static const struct object_format formats[] = {
             .kind = OBJECT_TABLE,
             .name = "Table",
             .missing = ERR_NO_SUCH_TABLE,
+            .has_place = true,
             .location_overlap = "Table location overlaps another table's",
             .head = table_head,
             .parse = table_parse,
@@ -125,6 +139,7 @@ static const struct object_format formats[] = {
             .kind = OBJECT_VIEW,
             .name = "View",
             .missing = ERR_NO_SUCH_VIEW,
+            .has_place = true,
             .location_overlap = "View location overlaps that of another view or table",
             .gzip_is_usual = true,
             .head = view_head,
@@ -134,6 +149,14 @@ static const struct object_format formats[] = {
             .check = view_check,
             .apply = view_apply,
             .close = view_close,
+        },
+    [OBJECT_FUNCTION] =
+        {
+            .kind = OBJECT_FUNCTION,
+            .name = "Function",
+            .missing = ERR_NO_SUCH_FUNCTION,
+            .head = function_head,
+            .parse = function_parse,
         },
 };
 
@@ -147,6 +170,7 @@ int object_change_parse(enum object_kind kind, struct str body, struct arena *ar
                         struct object_change *out, struct error *err)
 {
     out->format = object_format(kind);
+    assert(out->format->commit_parse != NULL);
     out->is_create = out->is_repeatable = false;
     return out->format->commit_parse(body, arena, out, err);
 }
@@ -177,5 +201,6 @@ int object_name_taken(const struct object_format *format, enum object_kind by,
 
 enum object_kind object_other_kind(enum object_kind kind)
 {
+    assert(kind == OBJECT_TABLE || kind == OBJECT_VIEW);
     return kind == OBJECT_TABLE ? OBJECT_VIEW : OBJECT_TABLE;
 }

@@ -5,6 +5,7 @@
 #ifndef CATALOG_OBJECT_FORMAT_H
 #define CATALOG_OBJECT_FORMAT_H
 
+#include "iceberg/function_metadata.h"
 #include "iceberg/identifier.h"
 #include "iceberg/table_commit.h"
 #include "iceberg/view_commit.h"
@@ -14,6 +15,7 @@
 union object_metadata {
     struct table_metadata table;
     struct view_metadata view;
+    struct function_metadata function;
 };
 
 struct object_format;
@@ -34,6 +36,7 @@ struct object_format {
     enum object_kind kind;
     const char *name;             /* "Table": messages begin with it */
     enum error_kind missing;      /* of "Table does not exist: ns.t" */
+    bool has_place;               /* its location is its own, and no other may lie there */
     const char *location_overlap; /* message when the metastore refuses the place */
     bool gzip_is_usual;           /* metadata files are compressed unless a property says no */
 
@@ -41,11 +44,12 @@ struct object_format {
     /* `text` must outlive the result. Errors: those of table_metadata_parse. */
     int (*parse)(struct str text, struct arena *arena, union object_metadata *out,
                  struct error *err);
-    /* As table_metadata_publish. */
+    /* As table_metadata_publish; NULL: it is never changed here, only registered. */
     void (*publish)(const union object_metadata *draft, struct arena *arena, struct buf *out,
                     union object_metadata *published);
 
-    /* Commits. `base` NULL: the object does not exist, which only an is_create meets. */
+    /* Commits, unless `publish` is NULL. `base` NULL: the object does not exist, which only an
+     * is_create meets. */
     int (*commit_parse)(struct str body, struct arena *arena, struct object_change *out,
                         struct error *err);
     int (*check)(const struct object_change *change, const union object_metadata *base,
@@ -73,7 +77,8 @@ int object_missing(const struct object_format *format, const struct identifier *
  * name already exists: ns.t". */
 int object_name_taken(const struct object_format *format, enum object_kind by,
                       const struct identifier *ident, struct error *err);
-/* The kind that an object of this kind can clash with: of tables and views the other one. */
+/* Which other kind can have the name: of tables and views the other one; functions have names of
+ * their own. */
 enum object_kind object_other_kind(enum object_kind kind);
 
 #endif

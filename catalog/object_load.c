@@ -8,10 +8,15 @@
 #include "base/limits.h"
 #include "base/metric.h"
 
-struct object_key object_key_of(const struct warehouse *warehouse, const struct identifier *ident,
-                                struct arena *arena)
+struct object_key object_key_of(const struct warehouse *warehouse, enum object_kind kind,
+                                const struct identifier *ident, struct arena *arena)
 {
-    return (struct object_key){warehouse->id, namespace_key(&ident->ns, arena), ident->name};
+    return (struct object_key){
+        .warehouse_id = warehouse->id,
+        .namespace_key = namespace_key(&ident->ns, arena),
+        .name = ident->name,
+        .is_function = kind == OBJECT_FUNCTION,
+    };
 }
 
 int object_read(struct warehouse *warehouse, const struct object_row *row,
@@ -81,14 +86,14 @@ struct object_version *object_cached(struct catalog *catalog, struct warehouse *
                                      enum object_kind kind, const struct identifier *ident)
 {
     struct arena *arena = NULL;
-    struct object_key key = {warehouse->id, STR_NONE, ident->name};
+    struct object_key key = {warehouse->id, STR_NONE, ident->name, kind == OBJECT_FUNCTION};
     struct error err;
 
     if (ident->ns.level_count == 1) {
         key.namespace_key = ident->ns.levels[0]; /* the common case needs no memory */
     } else {
         arena = arena_new();
-        key = object_key_of(warehouse, ident, arena);
+        key = object_key_of(warehouse, kind, ident, arena);
     }
     struct object_version *version = object_cache_get(catalog->cache, &key);
     if (arena != NULL) {
@@ -110,7 +115,7 @@ int object_load(struct catalog *catalog, struct warehouse *warehouse, enum objec
 {
     struct object_row row;
     struct arena *arena = arena_new();
-    struct object_key key = object_key_of(warehouse, ident, arena);
+    struct object_key key = object_key_of(warehouse, kind, ident, arena);
     uint64_t epoch = object_cache_epoch(catalog->cache, &key);
     int rc = catalog_object_row(catalog, warehouse, kind, ident, arena, &row, err);
 

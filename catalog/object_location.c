@@ -189,6 +189,18 @@ int object_places_check(const struct object_places *places, struct arena *arena,
     return places->format->kind == OBJECT_TABLE ? check_files(&check, err) : 0;
 }
 
+int free_location_check(const struct object_places *places, struct str location,
+                        struct arena *arena, struct error *err)
+{
+    struct str what = arena_printf(arena, "%s location", places->format->name);
+    struct check check = {.places = places, .arena = arena};
+
+    if (check_below(places->warehouse, location, what.ptr, arena, &check.own, err) != 0) {
+        return -1;
+    }
+    return refuse_taken(&check, &check.own, what.ptr, err);
+}
+
 struct str object_location_default(const struct warehouse *warehouse,
                                    const struct identifier *ident, const char *uuid, bool unique,
                                    struct arena *arena)

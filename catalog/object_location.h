@@ -32,6 +32,11 @@ struct str object_location_default(const struct warehouse *warehouse,
                                    const struct identifier *ident, const char *uuid, bool unique,
                                    struct arena *arena);
 
+/* A place that is named for an object which has none of its own: below the root and outside of
+ * every object that has. Errors: ERR_ILLEGAL_ARGUMENT; those of metastore_location_taken. */
+MUST_USE int free_location_check(const struct object_places *places, struct str location,
+                                 struct arena *arena, struct error *err);
+
 /* A metadata file that a client names: inside the warehouse, named as metadata files are.
  * Errors: ERR_ILLEGAL_ARGUMENT. */
 MUST_USE int metadata_location_check(const struct warehouse *warehouse, struct str location,

@@ -112,7 +112,8 @@ static bool file_goes(const struct name_change *use, const struct object_row *ro
 {
     struct error ignored;
     struct object_version *version;
-    struct object_key key = object_key_of(use->warehouse, use->ident, use->arena);
+    struct object_key key =
+        object_key_of(use->warehouse, use->format->kind, use->ident, use->arena);
     uint64_t epoch = object_cache_epoch(use->catalog->cache, &key);
     if (row->kind != OBJECT_VIEW ||
         object_from_row(use->catalog, use->warehouse, &key, row, epoch, &version, &ignored) != 0)

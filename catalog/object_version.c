@@ -16,8 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REPLY_TAIL ",\"config\":{}}"
 #define REPLY_BYTES_MAX (2 * METADATA_FILE_BYTES_MAX)
+
+/* What comes behind the document in a load result: functions have no configuration. */
+static struct str reply_tail(enum object_kind kind)
+{
+    return kind == OBJECT_FUNCTION ? STR("}") : STR(",\"config\":{}}");
+}
 
 static struct object_version *version_new(const struct object_row *row)
 {
@@ -67,7 +72,7 @@ static struct object_version *finish(struct object_version *version, struct buf 
     version->reply = buf_str(reply);
     version->document = str_from(reply->ptr + document_at, document_bytes);
     assert(!reply->overflowed);
-    assert(document_at + document_bytes + strlen(REPLY_TAIL) == reply->len);
+    assert(document_at + document_bytes + reply_tail(version->row.kind).len == reply->len);
     buf_take(reply); /* the memory is the version's now, freed by object_version_unref */
     fill_etags(version);
     version->bytes = sizeof *version + capacity + arena_bytes(version->arena);
@@ -88,12 +93,12 @@ struct object_version *object_version_build(const union object_metadata *draft,
         object_format(row->kind)->publish(draft, version->arena, &reply, &version->metadata);
         size_t document_bytes = reply.len - document_at;
         const char *stays = reply.ptr;
-        buf_add(&reply, STR(REPLY_TAIL));
+        buf_add(&reply, reply_tail(row->kind));
         if (reply.ptr == stays) {
             return finish(version, &reply, document_at, document_bytes);
         }
         /* The tail moved the bytes that the metadata points into: once more, with room for it. */
-        spare = document_bytes + strlen(REPLY_TAIL) + 64;
+        spare = document_bytes + reply_tail(row->kind).len + 64;
         buf_free(&reply);
         arena_free(version->arena);
         free(version);
@@ -110,7 +115,7 @@ int object_version_parse(struct str document, const struct object_row *row,
     write_head(&reply, row->metadata_location);
     size_t document_at = reply.len;
     buf_add(&reply, document);
-    buf_add(&reply, STR(REPLY_TAIL));
+    buf_add(&reply, reply_tail(row->kind));
     struct str inside = str_from(reply.ptr + document_at, document.len);
     if (object_format(row->kind)->parse(inside, version->arena, &version->metadata, err) != 0) {
         buf_free(&reply);
@@ -127,7 +132,7 @@ void object_version_write_refs_only(const struct object_version *version, struct
     write_head(out, version->row.metadata_location);
     assert(version->row.kind == OBJECT_TABLE);
     table_metadata_write_refs_only(&version->metadata.table, out);
-    buf_add(out, STR(REPLY_TAIL));
+    buf_add(out, reply_tail(version->row.kind));
 }
 
 struct str object_version_packed(const struct object_version *version)

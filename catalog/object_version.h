@@ -1,6 +1,7 @@
-/* One state of one table or view, immutable and shared: the metadata value, its document, and the
- * finished reply that carries the document, rendered once. Referenced by the cache, by replies on
- * their way out, and by commits that build on it. Threads: immutable; the count is atomic. */
+/* One state of one table, view or function, immutable and shared: the metadata value, its document,
+ * and the finished reply that carries the document, rendered once. Referenced by the cache, by
+ * replies on their way out, and by commits that build on it. Threads: immutable; the count is
+ * atomic. */
 #ifndef CATALOG_OBJECT_VERSION_H
 #define CATALOG_OBJECT_VERSION_H
 
@@ -12,7 +13,8 @@ struct object_version {
     int references;                 /* counted with atomics */
     struct object_row row;          /* texts in `arena` */
     union object_metadata metadata; /* of row.kind; texts in `reply` and `arena` */
-    struct str reply; /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult */
+    struct str reply; /* {"metadata-location":…,"metadata":…,"config":{}} : LoadTableResult, …; of
+                       * functions without config */
     struct str document; /* the metadata file's text, a part of `reply` */
     char etag[2][24];    /* quoted; [0] snapshots=all, [1] snapshots=refs */
     size_t bytes;        /* what it holds, for the cache's budget */

@@ -12,8 +12,8 @@
 /* ---- loading: object_load.c ------------------------------------------------------------------ */
 
 /* The cache's name for an object; the namespace key is made in `arena`. */
-struct object_key object_key_of(const struct warehouse *warehouse, const struct identifier *ident,
-                                struct arena *arena);
+struct object_key object_key_of(const struct warehouse *warehouse, enum object_kind kind,
+                                const struct identifier *ident, struct arena *arena);
 
 /* The version a row points at: from memory when it is that very version, else from the file, which
  * then enters the cache unless a change of the name was published since `epoch` (taken with
@@ -90,8 +90,8 @@ struct str new_object_location(const struct new_object *new, struct str asked, c
 MUST_USE int new_object_build(struct new_object *new, const union object_metadata *metadata,
                               bool staged, struct error *err);
 
-/* Writes the file and the row. */
-MUST_USE int new_object_store(struct new_object *new, struct error *err);
+/* Writes the file and the row. `overwrite` as for check_name. */
+MUST_USE int new_object_store(struct new_object *new, bool overwrite, struct error *err);
 
 /* Points the name at an existing file. Errors: as check_name; ERR_FILE_NOT_FOUND, and those of the
  * file's text. */

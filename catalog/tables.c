@@ -71,7 +71,7 @@ int catalog_table_create(struct catalog *catalog, struct warehouse *warehouse,
         rc = build(&new, create, err);
     }
     if (rc == 0 && !create->stage_create) {
-        rc = new_object_store(&new, err);
+        rc = new_object_store(&new, false, err);
     }
     if (rc == 0) {
         make_directories(&new);

@@ -10,8 +10,12 @@ struct str catalog_version_pack(struct catalog *catalog, struct object_version *
     if (packed.ptr != NULL)
         return packed;
     size_t bytes = object_version_pack(version);
-    struct object_key key = {version->row.warehouse_id, version->row.namespace_key,
-                             version->row.name};
+    struct object_key key = {
+        .warehouse_id = version->row.warehouse_id,
+        .namespace_key = version->row.namespace_key,
+        .name = version->row.name,
+        .is_function = version->row.kind == OBJECT_FUNCTION,
+    };
     if (bytes > 0)
         object_cache_charge(catalog->cache, &key, version, bytes);
     return object_version_packed(version);

@@ -43,7 +43,7 @@ int catalog_view_create(struct catalog *catalog, struct warehouse *warehouse,
     if (rc == 0)
         rc = build(&new, create, err);
     if (rc == 0)
-        rc = new_object_store(&new, err);
+        rc = new_object_store(&new, false, err);
     return new_object_finish(&new, rc, out);
 }
 

@@ -56,6 +56,8 @@ static bool kind_matches(struct str value, enum member_kind kind)
         return raw_json_int64(value, &number);
     case MEMBER_STRING:
         return raw_json_kind(value) == RAW_JSON_STRING;
+    case MEMBER_BOOL:
+        return raw_json_kind(value) == RAW_JSON_BOOL;
     case MEMBER_OBJECT:
         return raw_json_kind(value) == RAW_JSON_OBJECT;
     case MEMBER_ARRAY:
@@ -76,6 +78,7 @@ static const char *kind_name(enum member_kind kind)
     static const char *const names[] = {
         [MEMBER_INT] = "a 64-bit integer",
         [MEMBER_STRING] = "a string",
+        [MEMBER_BOOL] = "true or false",
         [MEMBER_OBJECT] = "an object",
         [MEMBER_ARRAY] = "an array",
         [MEMBER_STRING_MAP] = "an object of strings",

@@ -10,6 +10,7 @@
 enum member_kind {
     MEMBER_INT, /* an integral number in the range of int64 */
     MEMBER_STRING,
+    MEMBER_BOOL,
     MEMBER_OBJECT,
     MEMBER_ARRAY,
     MEMBER_STRING_MAP, /* an object whose values are all strings */

@@ -55,7 +55,7 @@ static int64_t name_taken_by(struct sqlite_connection *writer, int64_t in_namesp
         writer, "SELECT kind FROM object WHERE namespace_id = ? AND name = ? AND (kind = 3) = ?");
     sql_int(&query, in_namespace);
     sql_text(&query, name);
-    sql_int(&query, sqlite_is_function(kind));
+    sql_int(&query, kind == OBJECT_FUNCTION);
     int64_t taken_by = sql_row(&query) ? sql_get_int(&query, 0) : 0;
     sql_end(&query);
     return taken_by;

@@ -98,7 +98,7 @@ static void find_newest(struct sqlite_connection *reader, const struct object_na
                 " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
                 " AND (o.kind = 3) = ? WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
     sql_text(&query, object->name);
-    sql_int(&query, sqlite_is_function(object->kind));
+    sql_int(&query, object->kind == OBJECT_FUNCTION);
     sql_int(&query, object->warehouse_id);
     sql_int(&query, sqlite_namespace_levels(object->namespace_key));
     sql_text(&query, object->namespace_key);

@@ -41,18 +41,10 @@ struct sqlite_verdict sqlite_judge(int code, int system_errno, enum sqlite_phase
 
 /* ---- schema and lock ------------------------------------------------------------------------- */
 
-struct sqlite_migration {
+extern const struct sqlite_migration {
     const char *sql;
-};
-
-extern const struct sqlite_migration sqlite_migrations[]; /* all of them, for tests */
+} sqlite_migrations[];
 extern const size_t sqlite_migration_count;
-
-/* Which of the two name spaces of a namespace: the last column of the index object_of_name. */
-static inline int64_t sqlite_is_function(enum object_kind kind)
-{
-    return kind == OBJECT_FUNCTION ? 1 : 0;
-}
 
 /* Brings the store to the newest of these schemas: number i+1 is made by migrations[i]. */
 MUST_USE int sqlite_migrate_with(struct sqlite_connection *connection, const char *path,
@@ -68,8 +60,7 @@ void sqlite_unlock(int fd);
 
 /* ---- history --------------------------------------------------------------------------------- */
 
-#define SLICE_BITS \
-    10 /* of a sequence: its slice is sequence >> SLICE_BITS; the schema knows it too */
+#define SLICE_BITS 10 /* a sequence's slice is sequence >> SLICE_BITS; the schema knows it too */
 
 /* The row of history_slice that was written last: most rows need no other. Forgotten whenever
  * anything is rolled back; to write a row twice is harmless. */

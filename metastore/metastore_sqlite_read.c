@@ -240,7 +240,7 @@ int sqlite_object_find(struct metastore *base, const struct object_name *name, s
                 " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
                 " AND (o.kind = 3) = ? WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
     sql_text(&query, name->name);
-    sql_int(&query, sqlite_is_function(name->kind));
+    sql_int(&query, name->kind == OBJECT_FUNCTION);
     sql_int(&query, name->warehouse_id);
     sql_int(&query, sqlite_namespace_levels(name->namespace_key));
     sql_text(&query, name->namespace_key);

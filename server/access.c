@@ -28,6 +28,8 @@ static bool is_for_principals(enum access needed)
     case ACCESS_VIEW_READ:
     case ACCESS_VIEW_WRITE:
     case ACCESS_VIEW_DROP:
+    case ACCESS_FUNCTION_READ:
+    case ACCESS_FUNCTION_WRITE:
         return true;
     case ACCESS_PUBLIC:
     case ACCESS_TOKEN:

@@ -19,15 +19,21 @@ static const char help[] =
     "  firn principal create NAME        make one; with --admin one that may manage\n"
     "  firn principal rotate NAME        a new secret; the old one and its tokens end\n"
     "  firn principal drop NAME          end it, its secret and its tokens\n"
+    "  firn function list NAMESPACE      its SQL functions\n"
+    "  firn function register NAME       give one a name: --metadata-location L, or --metadata "
+    "FILE\n"
+    "                                    of which a copy is kept; --overwrite replaces one\n"
+    "  firn function drop NAME           take it out; no file is touched\n"
     "  firn version                      print the version\n"
     "\n"
-    "Commands on warehouses and principals take --data DIR, the directory of the catalog (a "
-    "running\n"
-    "server that owns it is asked to do the work), or --uri URI, the address of a running server.\n"
+    "The name of a function is that of its namespace and its own, with dots between: a.b.f. Its\n"
+    "commands take --warehouse NAME.\n"
+    "Commands on these three take --data DIR, the directory of the catalog (a running server that\n"
+    "owns it is asked to do the work), or --uri URI, the address of a running server.\n"
     "A server that wants tokens also needs --credential-file FILE, whose first line is\n"
     "CLIENT_ID:CLIENT_SECRET of an admin; - is stdin.\n";
 
-static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal};
+static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal, &cli_function};
 
 static int PRINTF_LIKE(1, 2) usage(const char *format, ...)
 {
@@ -92,6 +98,19 @@ static bool has_verb(const struct cli_noun *noun, const char *verb)
     return false;
 }
 
+static int check_function_options(const struct cli_noun *noun, const struct cli_command *command)
+{
+    bool is_register = noun == &cli_function && strcmp(command->verb, "register") == 0;
+    bool is_file = command->metadata_file != NULL, is_place = command->metadata_location != NULL;
+    if (command->warehouse != NULL && noun != &cli_function)
+        return usage("--warehouse is for functions");
+    if ((is_file || is_place || command->overwrite) && !is_register)
+        return usage("--metadata, --metadata-location, --overwrite are for function register");
+    if (is_register && is_file == is_place)
+        return usage("function register needs either --metadata or --metadata-location");
+    return 0;
+}
+
 /* Returns 0 or EXIT_USAGE. */
 static int check(const struct cli_noun *noun, const struct cli_command *command)
 {
@@ -101,15 +120,15 @@ static int check(const struct cli_noun *noun, const struct cli_command *command)
     bool is_create = strcmp(command->verb, "create") == 0;
     if (!has_verb(noun, command->verb))
         return usage("%s cannot %s", noun->name, command->verb);
-    if (is_list && command->name != NULL)
+    if (is_list && !noun->lists_by_name && command->name != NULL)
         return usage("%s list takes no name", noun->name);
-    if (!is_list && command->name == NULL)
+    if ((!is_list || noun->lists_by_name) && command->name == NULL)
         return usage("the %s needs a name", noun->name);
     if (command->location != NULL && (!is_create || noun != &cli_warehouse))
         return usage("--location is for warehouse create");
     if (command->is_admin && (!is_create || noun != &cli_principal))
         return usage("--admin is for principal create");
-    return 0;
+    return check_function_options(noun, command);
 }
 
 /* Returns 0 or EXIT_USAGE. */
@@ -121,7 +140,10 @@ static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_
     } options[] = {{"--location", &out->location},
                    {"--data", &out->data_dir},
                    {"--uri", &out->uri},
-                   {"--credential-file", &out->credential_file}};
+                   {"--credential-file", &out->credential_file},
+                   {"--warehouse", &out->warehouse},
+                   {"--metadata", &out->metadata_file},
+                   {"--metadata-location", &out->metadata_location}};
     const size_t count = sizeof(options) / sizeof(options[0]);
     for (int i = 2; i < argc; i++) {
         size_t o = 0;
@@ -133,6 +155,8 @@ static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_
             *options[o].value = argv[++i];
         else if (strcmp(argv[i], "--admin") == 0)
             out->is_admin = true;
+        else if (strcmp(argv[i], "--overwrite") == 0)
+            out->overwrite = true;
         else if (argv[i][0] == '-')
             return usage("unknown option: %s", argv[i]);
         else if (out->verb == NULL)

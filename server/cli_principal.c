@@ -81,5 +81,9 @@ static int over_http(const struct cli_http *http, const struct cli_command *comm
     return rc;
 }
 
-const struct cli_noun cli_principal = {"principal", "list create drop rotate", on_catalog,
-                                       over_http};
+const struct cli_noun cli_principal = {
+    .name = "principal",
+    .verbs = "list create drop rotate",
+    .on_catalog = on_catalog,
+    .over_http = over_http,
+};

@@ -11,12 +11,17 @@ struct cli_command {
     const char *data_dir, *uri;  /* where; NULL: not given */
     const char *credential_file; /* for a server that wants tokens; NULL: none */
     bool is_admin;               /* of a principal that is created */
+    const char *warehouse;       /* of a function; NULL: the default one */
+    const char *metadata_location,
+        *metadata_file; /* of a function that is registered: one of both */
+    bool overwrite;     /* … though there is one of that name */
 };
 
 /* What can be done with things of one kind, in the directory of a catalog or through a server. */
 struct cli_noun {
     const char *name;
-    const char *verbs; /* "list create drop" */
+    const char *verbs;  /* "list create drop" */
+    bool lists_by_name; /* list takes the name of what they are in */
     int (*on_catalog)(struct catalog *catalog, const struct caller *caller,
                       const struct cli_command *command, struct arena *arena, struct error *err);
     int (*over_http)(const struct cli_http *http, const struct cli_command *command,
@@ -25,5 +30,6 @@ struct cli_noun {
 
 extern const struct cli_noun cli_warehouse; /* cli_warehouse.c */
 extern const struct cli_noun cli_principal; /* cli_principal.c */
+extern const struct cli_noun cli_function;  /* cli_function.c */
 
 #endif

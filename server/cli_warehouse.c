@@ -74,4 +74,9 @@ static int over_http(const struct cli_http *http, const struct cli_command *comm
     return rc;
 }
 
-const struct cli_noun cli_warehouse = {"warehouse", "list create drop", on_catalog, over_http};
+const struct cli_noun cli_warehouse = {
+    .name = "warehouse",
+    .verbs = "list create drop",
+    .on_catalog = on_catalog,
+    .over_http = over_http,
+};

@@ -37,6 +37,11 @@ handler_fn handle_view_exists;
 handler_fn handle_view_drop;
 handler_fn handle_view_rename;
 
+handler_fn handle_function_list; /* handle_functions.c */
+handler_fn handle_function_load;
+handler_fn handle_function_register;
+handler_fn handle_function_drop;
+
 handler_fn handle_report; /* handle_reports.c */
 handler_fn handle_report_list;
 handler_fn handle_history_list;

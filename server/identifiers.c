@@ -6,19 +6,24 @@
 
 #define LIST_BYTES_MAX ((size_t)1 << 30)
 
+/* The namespace is written once, and copied in front of every name. */
 static void write_identifiers(struct buf *out, const struct namespace_ident *ns,
-                              const struct name_list *list)
+                              enum page_kind kind, const struct name_list *list)
 {
+    bool is_function = kind == PAGE_OF_FUNCTIONS;
     struct buf prefix = BUF_INIT(1 << 20);
-    buf_add(&prefix, STR("{\"namespace\":"));
+    if (!is_function)
+        buf_add(&prefix, STR("{\"namespace\":"));
     request_write_namespace(&prefix, ns);
-    buf_add(&prefix, STR(",\"name\":"));
+    if (is_function)
+        prefix.len--; /* the name is the last element */
+    buf_add(&prefix, is_function ? STR(",") : STR(",\"name\":"));
     for (size_t i = 0; i < list->count; i++) {
         if (i > 0)
             buf_add_char(out, ',');
         buf_add(out, buf_str(&prefix));
         raw_json_write_string(out, list->names[i]);
-        buf_add_char(out, '}');
+        buf_add_char(out, is_function ? ']' : '}');
     }
     buf_free(&prefix);
 }
@@ -28,7 +33,7 @@ void identifiers_reply(struct request *req, struct response *res, enum page_kind
 {
     struct buf out = BUF_INIT(LIST_BYTES_MAX);
     buf_add(&out, STR("{\"identifiers\":["));
-    write_identifiers(&out, &req->ns, list);
+    write_identifiers(&out, &req->ns, kind, list);
     buf_add_char(&out, ']');
     if (list->more) {
         struct str token = page_token_make(kind, list->names[list->count - 1], req->arena);

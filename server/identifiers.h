@@ -1,10 +1,11 @@
-/* Identifiers in requests and replies, for tables and views alike. */
+/* Identifiers in requests and replies, for objects of every kind. */
 #ifndef SERVER_IDENTIFIERS_H
 #define SERVER_IDENTIFIERS_H
 
 #include "server/request.h"
 
-/* 200 with a page of the objects of the path's namespace. */
+/* 200 with a page of the objects of the path's namespace: {"namespace":[…],"name":…} each,
+ * functions as ["a","b","f"]. */
 void identifiers_reply(struct request *req, struct response *res, enum page_kind kind,
                        const struct name_list *list);
 

@@ -8,7 +8,12 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-enum page_kind { PAGE_OF_NAMESPACES = 'n', PAGE_OF_TABLES = 't', PAGE_OF_VIEWS = 'v' };
+enum page_kind {
+    PAGE_OF_NAMESPACES = 'n',
+    PAGE_OF_TABLES = 't',
+    PAGE_OF_VIEWS = 'v',
+    PAGE_OF_FUNCTIONS = 'f'
+};
 
 /* Never empty: an empty token would make some clients ask for ever (contract/rest.md 1.5). */
 struct str page_token_make(enum page_kind kind, struct str last_name, struct arena *arena);

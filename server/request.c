@@ -17,7 +17,8 @@ static _Atomic size_t parsed_bytes;
 
 int request_read_path(struct request *req, struct error *err)
 {
-    static const enum route_param names[] = {PARAM_TABLE, PARAM_VIEW}; /* of an object */
+    static const enum route_param names[] = {PARAM_TABLE, PARAM_VIEW,
+                                             PARAM_FUNCTION}; /* of an object */
     const struct str *params = req->match.params;
     struct str name = STR_NONE;
     if (params[PARAM_PREFIX].ptr != NULL || params[PARAM_WAREHOUSE].ptr != NULL) {

@@ -28,7 +28,7 @@ struct request {
     struct warehouse
         *warehouse;            /* that of the path or the default one; NULL when it has no place */
     struct namespace_ident ns; /* of the path */
-    struct identifier ident;   /* of the path, when it names a table or view */
+    struct identifier ident;   /* of the path, when it names an object */
     struct caller caller;
     const struct principal *principal; /* NULL: anonymous */
 

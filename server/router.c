@@ -26,8 +26,10 @@ static const struct {
     const char *name;
     enum route_param param;
 } param_names[] = {
-    {"{prefix}", PARAM_PREFIX}, {"{namespace}", PARAM_NAMESPACE}, {"{table}", PARAM_TABLE},
-    {"{view}", PARAM_VIEW},     {"{warehouse}", PARAM_WAREHOUSE}, {"{principal}", PARAM_PRINCIPAL},
+    {"{prefix}", PARAM_PREFIX},       {"{namespace}", PARAM_NAMESPACE},
+    {"{table}", PARAM_TABLE},         {"{view}", PARAM_VIEW},
+    {"{function}", PARAM_FUNCTION},   {"{warehouse}", PARAM_WAREHOUSE},
+    {"{principal}", PARAM_PRINCIPAL},
 };
 
 static enum route_param param_of(struct str segment)

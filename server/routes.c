@@ -10,6 +10,7 @@
 #define TABLE TABLES "/{table}"
 #define VIEWS ONE_NS "/views"
 #define VIEW VIEWS "/{view}"
+#define FUNCTIONS ONE_NS "/functions"
 #define WAREHOUSES "/management/v1/warehouses"
 #define WAREHOUSE WAREHOUSES "/{warehouse}"
 
@@ -57,11 +58,16 @@ const struct route routes[] = {
     {"DELETE", VIEW,                    "dropView",              ACCESS_VIEW_DROP,        BODY_NONE,   VIEW_CHANGE, handle_view_drop},
     {"POST",   "/v1/{prefix}/views/rename",         "renameView",        ACCESS_VIEW_DROP,   BODY_SMALL, VIEW_CHANGE, handle_view_rename},
 
+    {"GET",    FUNCTIONS,               "listFunctions",         ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_function_list},
+    {"GET",    FUNCTIONS "/{function}", "loadFunction",          ACCESS_FUNCTION_READ,    BODY_NONE,   INLINE, handle_function_load},
+
     {"GET",    WAREHOUSES,              "listWarehouses",        ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_list},
     {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},
     {"DELETE", WAREHOUSE,               "dropWarehouse",         ACCESS_WAREHOUSE_MANAGE, BODY_NONE,   WORKER, handle_warehouse_drop},
     {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_WAREHOUSE_AUDIT, BODY_NONE,   WORKER, handle_report_list},
     {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_WAREHOUSE_AUDIT,  BODY_NONE,   WORKER, handle_history_list},
+    {"POST",   WAREHOUSE "/functions",  "registerFunction",      ACCESS_FUNCTION_WRITE,   BODY_LARGE,  WORKER, handle_function_register},
+    {"DELETE", WAREHOUSE "/functions",  "dropFunction",          ACCESS_FUNCTION_WRITE,   BODY_NONE,   WORKER, handle_function_drop},
 
     {"GET",    PRINCIPALS,              "listPrincipals",        ACCESS_PRINCIPAL_MANAGE, BODY_NONE,   INLINE, handle_principal_list},
     {"POST",   PRINCIPALS,              "createPrincipal",       ACCESS_PRINCIPAL_MANAGE, BODY_SMALL,  WORKER, handle_principal_create},

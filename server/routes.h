@@ -33,6 +33,8 @@ enum access {
     ACCESS_VIEW_READ,
     ACCESS_VIEW_WRITE,
     ACCESS_VIEW_DROP,
+    ACCESS_FUNCTION_READ,
+    ACCESS_FUNCTION_WRITE,
 };
 
 enum route_flag {
@@ -65,6 +67,7 @@ enum route_param {
     PARAM_NAMESPACE,
     PARAM_TABLE,
     PARAM_VIEW,
+    PARAM_FUNCTION,
     PARAM_WAREHOUSE,
     PARAM_PRINCIPAL,
     PARAM_COUNT,

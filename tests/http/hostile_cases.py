@@ -13,7 +13,7 @@ import re
 from tests.openapi.description import Description
 
 SEED = 20240607
-NS, TABLE, VIEW, WAREHOUSE = "bad", "t", "v", "default"
+NS, TABLE, VIEW, FUNCTION, WAREHOUSE = "bad", "t", "v", "f", "default"
 UUID = "2cc52516-5e73-41f2-b139-545d41a4e151"
 TOKENS = {  # filled in when a server runs
     "@table-metadata@": lambda test: test.table_location, "@view-metadata@": lambda test: test.view_location}
@@ -51,6 +51,16 @@ STATISTICS = {"snapshot-id": 1, "statistics-path": "x", "file-size-in-bytes": 1,
 VERSION = {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {"engine": "x"},
            "default-catalog": "c", "default-namespace": [NS],
            "representations": [{"type": "sql", "sql": "SELECT 1", "dialect": "spark"}]}
+FUNCTION_METADATA = {
+    "function-uuid": UUID, "format-version": 1, "location": "", "secure": False, "doc": "d",
+    "properties": {"a": "b"}, "definitions": [{
+        "definition-id": "int", "specific-name": "f", "doc": "d", "function-type": "udf",
+        "parameters": [{"name": "x", "type": "int", "doc": "d"}], "return-type": "int",
+        "return-nullable": True, "current-version-id": 1, "versions": [{
+            "version-id": 1, "timestamp-ms": 1, "deterministic": True, "on-null-input": "call",
+            "representations": [{"type": "sql", "dialect": "spark", "sql": "x"}]}]}],
+    "definition-log": [{"timestamp-ms": 1, "definition-versions": [
+        {"definition-id": "int", "version-id": 1}]}]}
 
 SPECIAL_VALUES = {  # members of updates and requirements that need more than their type
     "schema": SCHEMA, "spec": SPEC, "sort-order": ORDER, "snapshot": SNAPSHOT,
@@ -87,6 +97,8 @@ EXAMPLES = {
     "replaceView": NO_CHANGE,
     "renameView": {"source": {"namespace": [NS], "name": VIEW}, "destination": FRESH},
     "createWarehouse": {"name": "fresh", "location": ""},
+    "registerFunction": {"namespace": [NS], "name": "fresh", "metadata": FUNCTION_METADATA,
+                         "overwrite": False},
     "createPrincipal": {"name": "fresh", "admin": False},
 }
 # Below what the others take; the largest body of an operation is its row's in server/routes.c
@@ -131,7 +143,7 @@ class Maker:
 
     def fill(self, path, **segments):
         values = {"prefix": WAREHOUSE, "namespace": NS, "table": TABLE, "view": VIEW,
-                  "warehouse": WAREHOUSE, "function": "f", "principal": "nobody", **segments}
+                  "warehouse": WAREHOUSE, "function": FUNCTION, "principal": "nobody", **segments}
         return re.sub(r"\{([a-z-]+)\}", lambda m: values[m.group(1)], path)
 
     def example(self, operation):
@@ -160,7 +172,7 @@ class Maker:
 
     def parameter_cases(self, operation, parameter):
         never = {"namespace": self.NEVER_NAMESPACES, "table": self.NEVER_NAMES,
-                 "view": self.NEVER_NAMES}.get(parameter, ())
+                 "view": self.NEVER_NAMES, "function": self.NEVER_NAMES}.get(parameter, ())
         label = f"{operation.id} {parameter}"
         for segment in share(label, self.UNDECODABLE):
             yield self.with_segment(operation, parameter, segment, 400)
@@ -251,7 +263,7 @@ class Maker:
             bad += self.BAD_MODES
         elif name == "pageToken":
             bad += ["x", "garbage", "AAAA", "A" * 8000, "%7B%7D", "dA", "bmE=", "null", "-1", "%20"]
-        elif name in ("namespace", "table"):
+        elif name in ("namespace", "table", "name"):
             bad += [""]  # one without the other
         for value in bad:
             yield value, 400
@@ -263,6 +275,8 @@ class Maker:
     def with_query(self, operation, name, value, status):
         given = {"namespace": NS, "table": TABLE} if operation.id.startswith("list") and any(
             p["name"] == "namespace" and p["in"] == "query" for p in operation.parameters) else {}
+        if operation.id == "dropFunction":
+            given = {"namespace": NS, "name": FUNCTION}
         given = {key: text for key, text in given.items() if key != name}
         query = "&".join(f"{key}={text}" for key, text in {**given, name: value}.items())
         return Case(f"{operation.id} {name}={value[:40]}", operation.method,

@@ -6,7 +6,8 @@ import re
 import unittest
 
 from tests.harness import FirnTest, state_of
-from tests.http.hostile_cases import EXAMPLES, NS, SCHEMA, TABLE, TOKENS, VERSION, VIEW, Maker
+from tests.http.hostile_cases import (EXAMPLES, FUNCTION, FUNCTION_METADATA, NS, SCHEMA, TABLE, TOKENS,
+                                      VERSION, VIEW, Maker)
 from tests.openapi.description import error_types
 
 WHOLE_STATE_EVERY = 50  # cases; between them the history tells
@@ -29,6 +30,9 @@ class Hostile(FirnTest):
         made = client.post(f"/v1/namespaces/{NS}/views", body)
         assert made.status == 200, repr(made)
         cls.view_location = made.json["metadata-location"]
+        made = client.post("/management/v1/warehouses/default/functions", {
+            "namespace": [NS], "name": FUNCTION, "metadata": FUNCTION_METADATA})
+        assert made.status == 200, repr(made)
         cls.before, cls.count = cls.whole_state(client), 0
         cls.quick_before = cls.quick_state(client)
         client.close()
@@ -47,6 +51,7 @@ class Hostile(FirnTest):
         state = state_of(cls.server, client)
         state["warehouses"] = client.get("/management/v1/warehouses").json
         state["views"] = client.get(f"/v1/namespaces/{NS}/views").json
+        state["functions"] = client.get(f"/v1/namespaces/{NS}/functions").json
         return state
 
     @classmethod

@@ -242,8 +242,8 @@ static inline struct object_row row_of(struct fixture *f, const char *dotted)
 {
     struct object_row row;
     bool found;
-    assert_ok(f, catalog_object_find(f->catalog, f->warehouse, id(f, dotted), f->arena, &row,
-                                     &found, &f->err));
+    assert_ok(f, catalog_object_find(f->catalog, f->warehouse, OBJECT_TABLE, id(f, dotted),
+                                     f->arena, &row, &found, &f->err));
     assert_true(found);
     return row;
 }

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "catalog/object_cache.h"
 
-static const struct object_key key = {1, {"ns", 2}, {"t", 1}};
+static const struct object_key key = {1, {"ns", 2}, {"t", 1}, false};
 
 static struct object_version *version_of(int64_t id, int64_t number)
 {
