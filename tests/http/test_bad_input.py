@@ -943,6 +943,8 @@ RAW = {  # label: (bytes, statuses that are right for the first reply)
 class RawHttp(Hostile):
     """reliability.md 3.9. What is refused must also end the connection: a second request hidden in
     it is never answered."""
+    # Who closed only one half and was answered may be noticed by this and nothing else.
+    server_args = ("--idle-timeout-ms", "4000")
 
 
 def _raw_case(label, data, statuses):
