@@ -51,6 +51,7 @@ int handle_table_register(struct request *req, struct response *res, struct erro
     struct object_version *version;
     if (request_json(req, &body, err) != 0 ||
         request_json_string(body, "name", &ident.name, err) != 0 ||
+        name_check(ident.name, "table name", err) != 0 ||
         request_json_string(body, "metadata-location", &location, err) != 0 ||
         member_bool_or(body, "overwrite", false, &overwrite, err) != 0)
         return HANDLER_ERROR;

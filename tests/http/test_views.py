@@ -456,6 +456,10 @@ class Register(ViewTest):
         # the place of the living one is taken
         self.assert_error(self.register_view(ns, "v", location), 400, "IllegalArgumentException",
                           "View location overlaps")
+        for name in ("a\x1fb", "x" * 1025):  # no path would ever lead to it
+            self.assert_error(self.register_view(ns, name, location), 400, BAD_REQUEST)
+            self.assert_error(self.client.register(ns, name, table["metadata-location"]), 400,
+                              BAD_REQUEST, "Invalid table name")
         for body in ({}, {"name": "v"}, {"metadata-location": location},
                      {"name": "", "metadata-location": location},
                      {"name": "v", "metadata-location": 1}):
