@@ -106,7 +106,8 @@ struct commit_ports commit_ports_of(struct catalog *catalog)
     };
 }
 
-static bool names_a_table_twice(const struct commit_request *request)
+/* A transaction names each table once. Errors: ERR_ILLEGAL_ARGUMENT naming the table. */
+static int refuse_twice(const struct commit_request *request, struct error *err)
 {
     struct str *keys = ARENA_ARRAY(request->arena, struct str, request->change_count);
 
@@ -116,18 +117,19 @@ static bool names_a_table_twice(const struct commit_request *request)
         keys[i] = arena_printf(request->arena, "%.*s\x1e%.*s", STR_ARG(ns), STR_ARG(ident->name));
         for (size_t j = 0; j < i; j++) { /* at most TRANSACTION_TABLES_MAX */
             if (str_equal(keys[i], keys[j])) {
-                return true;
+                return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                                 "Invalid transaction: table %.*s is in it twice",
+                                 STR_ARG(identifier_display(ident, request->arena)));
             }
         }
     }
-    return false;
+    return 0;
 }
 
 void catalog_commit(struct catalog *catalog, struct commit_request *request)
 {
-    if (request->is_transaction && names_a_table_twice(request)) {
-        request->result = error_set(&request->err, ERR_ILLEGAL_ARGUMENT,
-                                    "A transaction may name each table once");
+    if (request->is_transaction && refuse_twice(request, &request->err) != 0) {
+        request->result = -1;
         request->version = NULL;
         request->done(request);
         return;

@@ -81,28 +81,6 @@ static int parse_table_change(struct request *req, struct str text, struct objec
     return object_change_parse(OBJECT_TABLE, text, req->arena, out, err);
 }
 
-static bool identifiers_equal(const struct identifier *a, const struct identifier *b)
-{
-    if (!str_equal(a->name, b->name) || a->ns.level_count != b->ns.level_count)
-        return false;
-    for (size_t i = 0; i < a->ns.level_count; i++)
-        if (!str_equal(a->ns.levels[i], b->ns.levels[i]))
-            return false;
-    return true;
-}
-
-static int refuse_twice(struct request *req, const struct object_change *tables, size_t count,
-                        struct error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (identifiers_equal(&tables[i].ident, &tables[j].ident))
-                return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                                 "Invalid transaction: table %.*s is in it twice",
-                                 STR_ARG(identifier_display(&tables[i].ident, req->arena)));
-    return 0;
-}
-
 int handle_transaction(struct request *req, struct response *res, struct error *err)
 {
     (void)res;
@@ -126,7 +104,5 @@ int handle_transaction(struct request *req, struct response *res, struct error *
     }
     if (count == 0)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid table-changes: must not be empty");
-    if (refuse_twice(req, tables, count, err) != 0)
-        return HANDLER_ERROR;
     return submit(req, tables, count, true);
 }

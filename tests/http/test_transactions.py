@@ -59,7 +59,8 @@ class Transactions(FirnTest):
 
     def test_same_table_twice(self):
         self.refused([(self.ns, self.a, [set_properties(x="1")]),
-                      (self.ns, self.a, [set_properties(y="1")])], 400, BAD_REQUEST)
+                      (self.ns, self.a, [set_properties(y="1")])], 400, BAD_REQUEST,
+                     f"Invalid transaction: table {self.ns}.{self.a} is in it twice")
 
     def test_a_change_without_effect_is_skipped(self):
         before = self.locations()
