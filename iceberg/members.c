@@ -150,6 +150,17 @@ int members_read(struct str object, const char *what, const struct member_spec *
     return members_read_all(object, what, specs, spec_count, values, NULL, NULL, err);
 }
 
+int members_count(struct str array, size_t max, const char *what, size_t *out, struct error *err)
+{
+    struct str element;
+    struct raw_json_cursor cursor = raw_json_enter(array);
+    *out = 0;
+    while (raw_json_next_element(&cursor, &element))
+        if (++*out > max)
+            return error_set(err, ERR_BAD_REQUEST, "A commit has at most %zu %s", max, what);
+    return 0;
+}
+
 int64_t member_int64(struct str value)
 {
     int64_t number = 0;

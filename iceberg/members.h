@@ -47,6 +47,11 @@ MUST_USE int members_read_all(struct str object, const char *what, const struct 
                               size_t spec_count, struct str *values, struct arena *arena,
                               struct unknown_members *unknown, struct error *err);
 
+/* How many elements a member of kind MEMBER_ARRAY has. Errors: ERR_BAD_REQUEST "A commit has at
+ * most 10 updates". */
+MUST_USE int members_count(struct str array, size_t max, const char *what, size_t *out,
+                           struct error *err);
+
 /* Numbers that members_read has checked; `otherwise` when the member is absent. */
 int64_t member_int64(struct str value);
 int64_t member_int64_or(struct str value, int64_t otherwise);

@@ -59,24 +59,12 @@ static int parse_update(struct str object, struct arena *arena, struct commit_up
     return members_read(object, row->name, row->members, row->member_count, values, err);
 }
 
-static int count_elements(struct str array, size_t max, const char *what, size_t *out,
-                          struct error *err)
-{
-    struct str element;
-    struct raw_json_cursor cursor = raw_json_enter(array);
-    *out = 0;
-    while (raw_json_next_element(&cursor, &element))
-        if (++*out > max)
-            return error_set(err, ERR_BAD_REQUEST, "A commit has at most %zu %s", max, what);
-    return 0;
-}
-
 static int parse_requirements(struct str array, struct arena *arena, struct table_commit *out,
                               struct error *err)
 {
     size_t count;
     struct str element;
-    if (count_elements(array, COMMIT_REQUIREMENTS_MAX, "requirements", &count, err) != 0)
+    if (members_count(array, COMMIT_REQUIREMENTS_MAX, "requirements", &count, err) != 0)
         return -1;
     out->requirements = ARENA_ARRAY(arena, struct commit_requirement, count);
     struct raw_json_cursor cursor = raw_json_enter(array);
@@ -100,7 +88,7 @@ static int parse_updates(struct str array, struct arena *arena, struct table_com
 {
     size_t count;
     struct str element;
-    if (count_elements(array, COMMIT_UPDATES_MAX, "updates", &count, err) != 0)
+    if (members_count(array, COMMIT_UPDATES_MAX, "updates", &count, err) != 0)
         return -1;
     out->updates = ARENA_ARRAY(arena, struct commit_update, count);
     struct raw_json_cursor cursor = raw_json_enter(array);

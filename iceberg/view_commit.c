@@ -278,18 +278,6 @@ static const struct view_update_row rows[] = {
 
 /* ---- parse ----------------------------------------------------------------------------------- */
 
-static int count_elements(struct str array, size_t max, const char *what, size_t *out,
-                          struct error *err)
-{
-    struct str element;
-    struct raw_json_cursor cursor = raw_json_enter(array);
-    *out = 0;
-    while (raw_json_next_element(&cursor, &element))
-        if (++*out > max)
-            return error_set(err, ERR_BAD_REQUEST, "A commit has at most %zu %s", max, what);
-    return 0;
-}
-
 static int parse_requirement(struct str object, struct arena *arena, struct str *uuid,
                              struct error *err)
 {
@@ -318,7 +306,7 @@ static int parse_requirements(struct str array, struct arena *arena, struct view
 {
     size_t count;
     struct str element;
-    if (count_elements(array, COMMIT_REQUIREMENTS_MAX, "requirements", &count, err) != 0)
+    if (members_count(array, COMMIT_REQUIREMENTS_MAX, "requirements", &count, err) != 0)
         return -1;
     out->uuids = ARENA_ARRAY(arena, struct str, count);
     struct raw_json_cursor cursor = raw_json_enter(array);
@@ -369,7 +357,7 @@ int view_commit_parse(struct str body, struct arena *arena, struct view_commit *
     *out = (struct view_commit){0};
     if (members_read(body, "commit", members, 2, values, err) != 0 ||
         parse_requirements(values[0], arena, out, err) != 0 ||
-        count_elements(values[1], COMMIT_UPDATES_MAX, "updates", &count, err) != 0)
+        members_count(values[1], COMMIT_UPDATES_MAX, "updates", &count, err) != 0)
         return -1;
     out->updates = ARENA_ARRAY(arena, struct view_update, count);
     struct raw_json_cursor cursor = raw_json_enter(values[1]);
