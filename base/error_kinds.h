@@ -26,6 +26,7 @@
     X(ERR_ALREADY_EXISTS,       409, "AlreadyExistsException",         INFO)    \
     X(ERR_NAMESPACE_NOT_EMPTY,  409, "NamespaceNotEmptyException",     INFO)    \
     X(ERR_COMMIT_FAILED,        409, "CommitFailedException",          INFO)    \
+    X(ERR_PRECONDITION_FAILED,  412, "PreconditionFailedException",    INFO)    \
     X(ERR_BODY_TOO_LARGE,       413, "BadRequestException",            INFO)    \
     X(ERR_URI_TOO_LONG,         414, "BadRequestException",            INFO)    \
     X(ERR_UNPROCESSABLE,        422, "UnprocessableEntityException",   INFO)    \

@@ -12,12 +12,14 @@
 #include "base/work_queue.h"
 #include "iceberg/identifier.h"
 #include "metastore/metastore.h"
-#include "storage/file_io.h"
+#include "storage/storage_options.h"
 
 struct catalog;
 
 /* Opens the storage of one warehouse by its canonical root; main.c decides which backend. */
-typedef int storage_open_fn(struct str root, struct file_io **out, struct error *err);
+typedef int storage_open_fn(struct str root, const struct storage_options *options,
+                            const struct storage_context *context, struct file_io **out,
+                            struct error *err);
 
 struct catalog_options {
     struct metastore *metastore; /* borrowed: closed after the catalog */

@@ -141,6 +141,14 @@ static int check_root(struct catalog *catalog, const struct location *root, stru
 
 /* ---- storage --------------------------------------------------------------------------------- */
 
+static int open_storage(struct catalog *catalog, struct str root, struct file_io **out,
+                        struct error *err)
+{
+    const struct storage_options none = {0};
+    const struct storage_context context = {catalog->options.clock, catalog->options.random};
+    return catalog->options.storage_open(root, &none, &context, out, err);
+}
+
 static int probe_file(struct file_io *io, struct str location, struct str body, struct error *err)
 {
     struct buf back = BUF_INIT(4096);
@@ -227,7 +235,7 @@ static int create(struct catalog *catalog, const struct caller *caller, struct s
         return -1;
     if (location_parse(location, arena, &root, err) != 0 || check_root(catalog, &root, err) != 0)
         return -1;
-    if (catalog->options.storage_open(root.text, &io, err) != 0)
+    if (open_storage(catalog, root.text, &io, err) != 0)
         return -1;
     if (probe(catalog, io, &root, err) != 0 ||
         write_row(catalog, caller, name, &root, io, arena, out, err) != 0) {
@@ -307,7 +315,7 @@ static int load(struct catalog *catalog, struct arena *arena, struct error *err)
         struct location root;
         struct file_io *io;
         if (location_parse(rows[i].location, arena, &root, err) != 0 ||
-            catalog->options.storage_open(root.text, &io, err) != 0) {
+            open_storage(catalog, root.text, &io, err) != 0) {
             log_error("warehouse: cannot be opened: name=%.*s location=%.*s", STR_ARG(rows[i].name),
                       STR_ARG(rows[i].location));
             return -1;

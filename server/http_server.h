@@ -43,6 +43,10 @@ struct http_reply {
      * give what GET would have given. */
     struct str body;
     bool close; /* Connection: close after it */
+    /* Instead of `body`: a part of an open file, sent by sendfile. Taken over, also on failure.
+     * 0 bytes of `file_bytes`: there is none, and file_fd means nothing. */
+    int file_fd;
+    int64_t file_offset, file_bytes;
     /* Set when the body is not in the exchange's arena: called once when it is no longer needed,
      * from any thread. */
     void (*release)(void *arg);
@@ -59,6 +63,7 @@ struct http_exchange {
     int64_t started_us; /* monotonic, when the head was complete */
     int status;         /* of the reply, once given, else 0: for finished() */
     size_t reply_bytes; /* of its body as sent */
+    bool streams;       /* set in head(): server/http_stream.h */
     void *context;      /* the handlers' */
     /* private parts follow in http_private.h */
 };
@@ -66,6 +71,9 @@ struct http_exchange {
 struct http_handlers {
     void (*head)(void *arg, struct http_exchange *x);
     void (*request)(void *arg, struct http_exchange *x);
+    /* Instead of request(), when head() set x->streams (server/http_stream.h). MAY be NULL when no
+     * head() does. */
+    void (*stream)(void *arg, struct http_exchange *x);
     /* `sent` tells whether the whole reply was handed to the kernel. */
     void (*finished)(void *arg, struct http_exchange *x, bool sent);
     /* Fills *reply for a request the server refuses itself (bad HTTP, too large); the connection is

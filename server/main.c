@@ -35,8 +35,12 @@
 
 extern char **environ;
 
-static int storage_open(struct str root, struct file_io **out, struct error *err)
+static int storage_open(struct str root, const struct storage_options *options,
+                        const struct storage_context *context, struct file_io **out,
+                        struct error *err)
 {
+    (void)options;
+    (void)context;
     if (str_starts_with(root, STR("file:")))
         return file_io_local_open(root, out, err);
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s", STR_ARG(root));

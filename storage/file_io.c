@@ -1,5 +1,5 @@
 /* What callers use of file access: checks and metrics around the backend's functions. */
-#include "storage/file_io.h"
+#include "storage/backend.h"
 
 #include <assert.h>
 
@@ -9,7 +9,7 @@
 static const struct file_io_backend *backend_of(const struct file_io *io)
 {
     const struct file_io_backend *backend = io->backend;
-    assert(backend->name && backend->read && backend->write_new && backend->exists);
+    assert(backend->name && backend->read && backend->write_new && backend->stat);
     assert(backend->remove && backend->list && backend->close);
     return backend;
 }
@@ -44,7 +44,20 @@ int file_io_write_new(struct file_io *io, struct str location, struct str body, 
 
 int file_io_exists(struct file_io *io, struct str location, bool *out, struct error *err)
 {
-    return counted(backend_of(io)->exists(io, location, out, err), err);
+    struct file_stat stat;
+    bool found = false;
+    *out = false;
+    if (file_io_stat(io, location, &found, &stat, err) != 0)
+        return -1;
+    *out = found && !stat.is_directory;
+    return 0;
+}
+
+int file_io_stat(struct file_io *io, struct str location, bool *found, struct file_stat *out,
+                 struct error *err)
+{
+    *found = false;
+    return counted(backend_of(io)->stat(io, location, found, out, err), err);
 }
 
 int file_io_remove(struct file_io *io, struct str location, struct error *err)
@@ -52,6 +65,19 @@ int file_io_remove(struct file_io *io, struct str location, struct error *err)
     int result = backend_of(io)->remove(io, location, err);
     metric_add(METRIC_STORAGE_REMOVES, 1);
     return counted(result, err);
+}
+
+int file_io_remove_all(struct file_io *io, const struct str *locations, size_t count,
+                       struct error *err)
+{
+    if (backend_of(io)->remove_all != NULL) {
+        metric_add(METRIC_STORAGE_REMOVES, (int64_t)count);
+        return counted(io->backend->remove_all(io, locations, count, err), err);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (file_io_remove(io, locations[i], err) != 0)
+            return -1;
+    return 0;
 }
 
 int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,

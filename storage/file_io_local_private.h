@@ -1,7 +1,7 @@
 /* Shared by the files of local file access only.
  *
  * file_io_local.c       paths, errors, opening and closing
- * file_io_local_read.c  read, exists, list
+ * file_io_local_read.c  read, stat, list
  * file_io_local_write.c write_new, remove
  *
  * Rules that always hold:
@@ -15,6 +15,7 @@
 #ifndef STORAGE_FILE_IO_LOCAL_PRIVATE_H
 #define STORAGE_FILE_IO_LOCAL_PRIVATE_H
 
+#include "storage/backend.h"
 #include "storage/file_io_local.h"
 
 #include <errno.h>
@@ -85,7 +86,8 @@ int local_open_failed(struct error *err, const char *what, const struct local_pa
 
 int local_read(struct file_io *base, struct str location, size_t bytes_max, struct buf *out,
                struct error *err);
-int local_exists(struct file_io *base, struct str location, bool *out, struct error *err);
+int local_stat(struct file_io *base, struct str location, bool *found, struct file_stat *out,
+               struct error *err);
 int local_list(struct file_io *base, struct str directory, file_io_list_fn *fn, void *arg,
                struct error *err);
 int local_write_new(struct file_io *base, struct str location, struct str body, struct error *err);

@@ -2,6 +2,7 @@
 #include "storage/file_io_local_private.h"
 
 #include <dirent.h>
+#include <stdio.h>
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -62,20 +63,37 @@ int local_read(struct file_io *base, struct str location, size_t bytes_max, stru
     return result;
 }
 
-int local_exists(struct file_io *base, struct str location, bool *out, struct error *err)
+/* What changes when another file takes the name: files are replaced whole, never written to. */
+static void stat_of(const struct stat *file, struct file_stat *out)
+{
+    bool is_directory = S_ISDIR(file->st_mode);
+    *out = (struct file_stat){
+        .bytes = is_directory ? 0 : (int64_t)file->st_size,
+        .modified_ms = (int64_t)file->st_mtim.tv_sec * 1000 + file->st_mtim.tv_nsec / 1000000,
+        .is_directory = is_directory,
+    };
+    snprintf(out->etag, sizeof(out->etag), "\"%llx-%llx-%llx%08lx\"",
+             (unsigned long long)file->st_ino, (unsigned long long)file->st_size,
+             (unsigned long long)file->st_mtim.tv_sec, (unsigned long)file->st_mtim.tv_nsec);
+}
+
+int local_stat(struct file_io *base, struct str location, bool *found, struct file_stat *out,
+               struct error *err)
 {
     struct file_io_local *io = local_of(base);
     struct arena *arena = arena_new();
     struct local_path path;
     struct stat file;
-    *out = false;
+    *found = false;
     int result = local_path_parse(io, location, arena, &path, err);
     if (result == 0) {
         int fd = local_open_beneath(io, path.relative, O_PATH);
         if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
             result = local_open_failed(err, "look at", &path, errno);
         if (fd >= 0) {
-            *out = fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+            *found = fstat(fd, &file) == 0 && (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode));
+            if (*found)
+                stat_of(&file, out);
             local_close_fd(fd);
         }
     }

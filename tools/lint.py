@@ -36,6 +36,8 @@ ROOM_MAY_INCLUDE = {
         "catalog/",
         "metastore/metastore.h",
         "storage/file_io.h",
+        "storage/access.h",
+        "storage/storage_options.h",
     ],
     "server": ["base/", "iceberg/", "metastore/", "storage/", "catalog/", "server/"],
 }

@@ -52,11 +52,20 @@ static inline struct str fixture_path(struct fixture *f, const char *name)
     return arena_printf(f->arena, "file://%s/%s", f->dir, name);
 }
 
+static inline int fixture_storage_open(struct str root, const struct storage_options *options,
+                                       const struct storage_context *context, struct file_io **out,
+                                       struct error *err)
+{
+    (void)options;
+    (void)context;
+    return file_io_local_open(root, out, err);
+}
+
 static inline void fixture_open_catalog(struct fixture *f)
 {
     struct catalog_options options = {
         .metastore = f->store,
-        .storage_open = file_io_local_open,
+        .storage_open = fixture_storage_open,
         .workers = f->workers,
         .clock = &f->clock,
         .random = &random_system,

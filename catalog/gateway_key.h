@@ -1,0 +1,49 @@
+/* Keys for the gateway: issued per table prefix, for reading or also writing, for a time. They are
+ * checked without a look-up: the session token carries the grant under a MAC, the secret is derived
+ * from the token, and both from the installation's signing keys (contract/reliability.md 3.3 S13:
+ * fields are length-prefixed, compared in constant time, verified before they are believed).
+ *
+ * Token: base64url of version, signing key id, grant, HMAC-SHA256. Access key id: "FIRN" and 16
+ * characters of a digest of the token. Secret: base64url of HMAC-SHA256(signing key, "secret",
+ * token). Threads: a struct gateway_keys is immutable after it was opened. */
+#ifndef CATALOG_GATEWAY_KEY_H
+#define CATALOG_GATEWAY_KEY_H
+
+#include "catalog/catalog.h"
+#include "storage/access.h"
+
+#define GATEWAY_PREFIXES_MAX 8
+
+struct gateway_grant {
+    int64_t warehouse_id;
+    /* Keys below the warehouse's bucket, each ending in '/', and everything below; "" is the whole
+     * bucket. At least one. */
+    struct str prefixes[GATEWAY_PREFIXES_MAX];
+    size_t prefix_count;
+    bool write;
+    struct str principal;
+    int64_t expires_ms;
+};
+
+struct gateway_keys;
+
+/* Reads the installation's signing keys, making one when there is none. Blocks. */
+MUST_USE int gateway_keys_open(struct catalog *catalog, struct gateway_keys **out,
+                               struct error *err);
+void gateway_keys_close(struct gateway_keys *keys);
+
+void gateway_key_issue(const struct gateway_keys *keys, const struct gateway_grant *grant,
+                       struct arena *arena, struct file_keys *out);
+
+/* What the session token grants, and the secret its bearer must sign with. Whether he did is for
+ * the caller to check. Errors: ERR_NOT_AUTHORIZED (forged, of another installation, another access
+ * key id), ERR_FORBIDDEN (expired at now_ms). */
+MUST_USE int gateway_key_open(const struct gateway_keys *keys, struct str access_key_id,
+                              struct str session_token, int64_t now_ms, struct arena *arena,
+                              struct gateway_grant *out, struct str *secret, struct error *err);
+
+/* Is the key (of an object, or a prefix of a listing) below one of the grant's prefixes? By
+ * bytes: prefixes end in '/'. */
+bool gateway_grant_covers(const struct gateway_grant *grant, struct str key);
+
+#endif
