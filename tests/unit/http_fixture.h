@@ -142,7 +142,10 @@ static inline struct http_server_options fixture_options(void)
         .body_deadline_ms = 30000,
         .body_rate_min = 10240,
         .idle_ms = 75000,
-        .handlers = {on_head, on_request, on_finished, on_refuse, NULL},
+        .handlers = {.head = on_head,
+                     .request = on_request,
+                     .finished = on_finished,
+                     .refuse = on_refuse},
     };
 }
 
