@@ -27,6 +27,9 @@
     X(METRIC_STORAGE_REMOVES,  COUNTER,   "firn_storage_removes_total",          "Files removed") \
     X(METRIC_STORAGE_ERRORS,   COUNTER,   "firn_storage_errors_total",           "Storage calls that failed") \
     X(METRIC_STORAGE_WRITE_SECONDS, HISTOGRAM, "firn_storage_write_duration_seconds", "Time of one durable file write") \
+    X(METRIC_READ_CACHE_HITS,  COUNTER,   "firn_read_cache_hits_total",          "Blocks of files served from the read cache") \
+    X(METRIC_READ_CACHE_MISSES, COUNTER,  "firn_read_cache_misses_total",        "Blocks of files fetched from their store for the read cache") \
+    X(METRIC_READ_CACHE_BYTES, GAUGE,     "firn_read_cache_bytes",               "Bytes held by the read cache") \
     X(METRIC_IDEMPOTENT_REPLAYS, COUNTER, "firn_idempotent_replays_total",       "Requests answered from the idempotency record or history") \
     X(METRIC_TOKENS_ISSUED,    COUNTER,   "firn_tokens_issued_total",            "Access tokens issued") \
     X(METRIC_TOKENS_REFUSED,   COUNTER,   "firn_tokens_refused_total",           "Requests refused for want of a valid token") \
