@@ -1,9 +1,12 @@
 /* SHA-256 over openssl; hex and base64url in plain C. */
 #include "base/digest.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <pthread.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/params.h>
 
 #include "base/log.h"
@@ -61,6 +64,19 @@ static void fetch_hmac(void)
     hmac_algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (hmac_algorithm == NULL)
         log_fatal("openssl has no HMAC");
+}
+
+struct sha256 hmac_sha256(struct str key, struct str data)
+{
+    struct sha256 out;
+    unsigned int written = 0;
+    const char *key_bytes = key.ptr == NULL ? "" : key.ptr;
+    const unsigned char *bytes = (const unsigned char *)(data.ptr == NULL ? "" : data.ptr);
+    assert(key.len <= INT_MAX);
+    if (HMAC(EVP_sha256(), key_bytes, (int)key.len, bytes, data.len, out.bytes, &written) == NULL ||
+        written != sizeof(out.bytes))
+        log_fatal("HMAC-SHA256 failed");
+    return out;
 }
 
 struct sha256 hmac_sha256_of_parts(struct str key, const struct str *parts, size_t count)

@@ -15,6 +15,9 @@ struct sha256 {
 struct sha256 sha256_of(struct str data);
 struct sha256 sha256_of_parts(const struct str *parts, size_t count); /* each length-prefixed */
 
+/* The plain MAC, for the protocols of others. */
+struct sha256 hmac_sha256(struct str key, struct str data);
+
 /* HMAC-SHA256 over the parts, each length-prefixed, so that no two lists of parts are one text. */
 struct sha256 hmac_sha256_of_parts(struct str key, const struct str *parts, size_t count);
 

@@ -30,8 +30,9 @@ struct s3_signing_key s3_signing_key_derive(struct str secret, struct str yyyymm
 
 struct s3_to_sign {
     struct str method;
-    struct str path; /* raw, as it stands or will stand in the request line; each byte outside the
-                      * unreserved set and '/' is percent-encoded in it exactly once */
+    struct str
+        path; /* as it stands or will stand in the request line; brought to the spelling of
+               * s3_uri_encode with keep_slash before it is signed, escapes undone (not %2F) */
     const struct s3_query_item *query; /* without X-Amz-Signature */
     size_t query_count;
     const struct s3_header *headers; /* exactly those that are signed; `host` among them */

@@ -36,6 +36,24 @@ static void parts_are_separated(void **state)
     assert_memory_equal(a.bytes, b.bytes, SHA256_BYTES);
 }
 
+/* RFC 4231, cases 1, 2 and 6 (a key longer than a block). */
+static void plain_hmac_vectors(void **state)
+{
+    (void)state;
+    char key[131];
+    memset(key, 0x0b, 20);
+    assert_str(hex_of(hmac_sha256(str_from(key, 20), STR("Hi There"))),
+               "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    assert_str(hex_of(hmac_sha256(STR("Jefe"), STR("what do ya want for nothing?"))),
+               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof(key));
+    assert_str(hex_of(hmac_sha256(str_from(key, sizeof(key)),
+                                  STR("Test Using Larger Than Block-Size Key - Hash Key First"))),
+               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_str(hex_of(hmac_sha256(STR_NONE, STR_NONE)),
+               "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
 /* The same as HMAC-SHA256 over the one text that the parts make with their lengths. */
 static void hmac_vectors(void **state)
 {
@@ -100,6 +118,7 @@ int main(void)
         cmocka_unit_test(sha256_vectors),       cmocka_unit_test(parts_are_separated),
         cmocka_unit_test(base64url_vectors),    cmocka_unit_test(base64url_refuses_other_spellings),
         cmocka_unit_test(base64url_round_trip), cmocka_unit_test(hmac_vectors),
+        cmocka_unit_test(plain_hmac_vectors),
     };
     arena = arena_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
