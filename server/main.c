@@ -15,6 +15,7 @@
 #include "server/idempotent.h"
 #include "server/janitor.h"
 #include "server/options.h"
+#include "storage/file_io_cached.h"
 #include "storage/file_io_local.h"
 #include <assert.h>
 #include <errno.h>
@@ -35,7 +36,12 @@
 
 extern char **environ;
 
-static int storage_open(struct str root, const struct storage_options *options,
+/* ---- storage --------------------------------------------------------------------------------- */
+
+/* In front of stores that are far away. There while the catalog is open; NULL: off. */
+static struct read_cache *read_cache;
+
+static int backend_open(struct str root, const struct storage_options *options,
                         const struct storage_context *context, struct file_io **out,
                         struct error *err)
 {
@@ -44,6 +50,35 @@ static int storage_open(struct str root, const struct storage_options *options,
     if (str_starts_with(root, STR("file:")))
         return file_io_local_open(root, out, err);
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s", STR_ARG(root));
+}
+
+static int storage_open(struct str root, const struct storage_options *options,
+                        const struct storage_context *context, struct file_io **out,
+                        struct error *err)
+{
+    if (backend_open(root, options, context, out, err) != 0)
+        return -1;
+    if (read_cache == NULL || str_starts_with(root, STR("file:")))
+        return 0;
+    struct arena *arena = arena_new();
+    struct str place = arena_printf(arena, "%.*s %.*s", STR_ARG(options->endpoint), STR_ARG(root));
+    *out = file_io_cached_open(*out, read_cache, place, context->clock);
+    arena_free(arena);
+    return 0;
+}
+
+static int read_cache_begin(const struct options *options, struct error *err)
+{
+    if (options->read_cache_bytes == 0)
+        return 0;
+    return read_cache_open(options->read_cache_dir, options->read_cache_bytes, &read_cache, err);
+}
+
+static void read_cache_end(void)
+{
+    if (read_cache != NULL)
+        read_cache_close(read_cache);
+    read_cache = NULL;
 }
 
 /* ---- the parts that the server and the command line share ------------------------------------ */
@@ -73,6 +108,7 @@ static void parts_close(struct parts *parts)
         work_queue_close(parts->workers); /* its items use the catalog */
     if (parts->catalog != NULL)
         catalog_close(parts->catalog);
+    read_cache_end();
     if (parts->metastore != NULL)
         metastore_close(parts->metastore);
     *parts = (struct parts){0};
@@ -117,7 +153,9 @@ static int parts_open(struct parts *parts, const struct options *options,
         return -1;
     parts->workers =
         work_queue_open("worker", (size_t)options->workers, (size_t)options->request_queue);
-    if (open_catalog(parts, options, err) == 0)
+    /* The command line reads no files of tables. */
+    if ((fatal == NULL || read_cache_begin(options, err) == 0) &&
+        open_catalog(parts, options, err) == 0)
         return 0;
     parts_close(parts);
     return -1;

@@ -416,6 +416,9 @@ static int check_together(struct options *options, struct error *err)
 {
     options->data = absolute_path(options->arena, options->data);
     options->warehouse_location = warehouse_location(options);
+    options->read_cache_dir = options->read_cache_dir[0] == '\0'
+                                  ? arena_printf(options->arena, "%s/read-cache", options->data).ptr
+                                  : absolute_path(options->arena, options->read_cache_dir);
     if (parse_listen(options, err) != 0)
         return -1;
     if (options->auth == AUTH_NONE && !options->listens_on_loopback &&

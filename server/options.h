@@ -29,6 +29,8 @@ struct options {
     int64_t header_deadline_ms, body_deadline_ms, body_rate_min, idle_timeout_ms;
     int64_t request_queue;
     int64_t table_cache_bytes;
+    const char *read_cache_dir; /* absolute */
+    int64_t read_cache_bytes;
     int64_t idempotency_lifetime_s;
     bool implicit_idempotency;
     bool unique_table_locations;
