@@ -13,7 +13,7 @@ OUT     := build/$(VARIANT)
 PREFIX  ?= /usr/local
 STRIP   ?= strip
 
-PACKAGES  := libmicrohttpd sqlite3 jansson libcurl openssl zlib
+PACKAGES  := libmicrohttpd sqlite3 jansson libcurl openssl zlib expat
 WARNINGS  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
              -Wvla -Wformat=2 -Wpointer-arith -Wundef
 # Asked for at the first use, which may be after `prepare` has installed them; asked once.

@@ -1,5 +1,6 @@
-/* The XML of the S3 protocol: read with expat, without document types or entities beyond the five
- * predefined ones, bounded in depth and size; written with escaping. Namespaces are ignored.
+/* The XML of the S3 protocol: read with expat, bounded in depth and size, without document types,
+ * entities beyond the five predefined ones, comments and processing instructions; written with
+ * escaping. Namespaces and attributes are ignored.
  * Threads: no shared state. */
 #ifndef BASE_XML_H
 #define BASE_XML_H
@@ -14,12 +15,13 @@
 
 struct xml_element {
     struct str name; /* without prefix */
-    struct str text; /* of its own, joined; of elements without children: their content */
+    struct str text; /* of an element without children, joined; empty in others */
     struct xml_element *children, *next;
 };
 
 /* The whole document as a tree in the arena. Errors: ERR_BAD_REQUEST (malformed, a document type,
- * too deep, more than elements_max elements, not UTF-8). */
+ * comment or instruction, too deep, more than elements_max elements, an element with text beside
+ * elements or with too much text, not UTF-8). */
 MUST_USE int xml_parse(struct str text, size_t elements_max, struct arena *arena,
                        struct xml_element **out, struct error *err);
 
@@ -27,7 +29,8 @@ MUST_USE int xml_parse(struct str text, size_t elements_max, struct arena *arena
 const struct xml_element *xml_child(const struct xml_element *element, const char *name);
 struct str xml_text(const struct xml_element *element, const char *name);
 
-/* <name>escaped</name>; characters that XML 1.0 cannot hold become &#xFFFD;. */
+/* <name>escaped</name>; characters that XML 1.0 cannot hold, and bytes that are no
+ * UTF-8, become &#xFFFD;. The name is written as it is. */
 void xml_write(struct buf *out, const char *name, struct str text);
 void xml_escape(struct buf *out, struct str text);
 

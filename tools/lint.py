@@ -50,6 +50,7 @@ LIBRARY_USERS = [
     (re.compile(r"microhttpd"), re.compile(r"server/http_\w+\.[ch]$")),
     (re.compile(r"jansson|zlib"), re.compile(r"(iceberg|catalog|server)/")),
     (re.compile(r"sqlite3|libpq|postgresql/"), re.compile(r"metastore/")),
+    (re.compile(r"expat"), re.compile(r"base/xml\.c$")),
     (re.compile(r"curl/"), re.compile(r"(storage|server)/")),
     (re.compile(r"openssl/"), re.compile(r"(base|storage|server)/")),
 ]
