@@ -57,6 +57,10 @@ static void check_change(const struct change *change)
         assert(change->name.len > 0);
     if (change->kind == CHANGE_OBJECT_CREATE)
         assert(change->object_kind >= OBJECT_TABLE && change->object_kind <= OBJECT_FUNCTION);
+    assert(change->place_count == 0 || change->kind == CHANGE_OBJECT_CREATE ||
+           change->kind == CHANGE_OBJECT_UPDATE);
+    for (size_t i = 0; i < change->place_count; i++)
+        assert(change->places[i].len > 0);
     if (change->kind == CHANGE_OBJECT_RENAME)
         assert(change->to_namespace_key.len > 0 && change->to_name.len > 0);
 }

@@ -29,14 +29,17 @@ enum change_kind {
                                   * NAMESPACE_EMPTY_PROPERTIES; EXISTS, MISSING (warehouse) */
     CHANGE_NAMESPACE_DROP,       /* MISSING, NOT_EMPTY (objects or child namespaces) */
     CHANGE_NAMESPACE_PROPERTIES, /* expect_version, properties; MISSING, CONFLICT */
-    CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location;
+    CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location, places;
                                   * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND, LOCATION_TAKEN */
     CHANGE_OBJECT_UPDATE,        /* expect_id, expect_version and expect_metadata_location must all
                                   * hold (CONFLICT); new metadata_location, uuid, location (an
-                                  * absent uuid or location stays); MISSING, LOCATION_TAKEN */
-    CHANGE_OBJECT_DROP,          /* expect_* as above; MISSING, CONFLICT */
-    CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; MISSING, CONFLICT,
-                                  * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND */
+                                  * absent uuid or location stays), places (always all of them:
+                                  * those it had are replaced); MISSING, LOCATION_TAKEN */
+    CHANGE_OBJECT_DROP,          /* expect_* as above; its location and places are free again;
+                                  * MISSING, CONFLICT */
+    CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; location and places stay;
+                                  * MISSING, CONFLICT, NAMESPACE_MISSING, EXISTS,
+                                  * EXISTS_OTHER_KIND */
     CHANGE_PRINCIPAL_CREATE,     /* principal (all but id and version); EXISTS (name, client_id) */
     CHANGE_PRINCIPAL_DROP,       /* name; MISSING */
     CHANGE_PRINCIPAL_ROTATE,     /* name, principal->secret_digest; MISSING */
@@ -52,7 +55,8 @@ enum change_outcome {
     CHANGE_MISSING,
     CHANGE_NAMESPACE_MISSING,
     CHANGE_NOT_EMPTY,
-    CHANGE_LOCATION_TAKEN, /* lies in, above or at another object's location */
+    CHANGE_LOCATION_TAKEN, /* the location, or one of the places, lies in, above or at another
+                            * object's location or places */
     CHANGE_KEY_USED,       /* the idempotency key has a record that lives beyond the new one's
                             * created_ms; comes before any other refusal */
     CHANGE_UNAVAILABLE,    /* definitely not applied: disk full, shutting down, store refused */
@@ -68,6 +72,11 @@ struct change {
     int64_t expect_id, expect_version;
     struct str expect_metadata_location;
     struct str metadata_location, uuid, location, properties;
+    /* Where an object has files besides its location: canonical, repeats allowed, and free to
+     * overlap each other and the object's own location. They keep others away as the location
+     * does. */
+    const struct str *places;
+    size_t place_count;
     struct str to_namespace_key, to_name;
     const struct principal_row *principal;
     const struct signing_key_row *signing_key;
@@ -152,7 +161,8 @@ MUST_USE int metastore_namespace_list(struct metastore *store, int64_t warehouse
 MUST_USE int metastore_object_find(struct metastore *store, const struct object_name *name,
                                    struct arena *arena, struct object_row *out, bool *found,
                                    struct error *err);
-/* Finds by canonical location, in any warehouse: no two objects share one. */
+/* Finds by the object's own canonical location, not its places, in any warehouse: no two objects
+ * share one. */
 MUST_USE int metastore_object_find_at(struct metastore *store, struct str location,
                                       struct arena *arena, struct object_row *out, bool *found,
                                       struct error *err);
@@ -160,8 +170,9 @@ MUST_USE int metastore_object_find_at(struct metastore *store, struct str locati
 MUST_USE int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,
                                    const struct page_request *page, struct arena *arena,
                                    struct name_list *out, struct error *err);
-/* Does another object than own_id (0: any) lie at that canonical place, in it or around it, in any
- * warehouse? A look before anything is written there; the change itself is judged again. */
+/* Does another object than own_id (0: any) lie at that canonical place, in it or around it, with
+ * its location or one of its places, in any warehouse? A look before anything is written there; the
+ * change itself is judged again. */
 MUST_USE int metastore_location_taken(struct metastore *store, struct str location, int64_t own_id,
                                       bool *taken, struct error *err);
 /* Newest first; before_sequence 0 = from the newest. The object is found by its current name; with

@@ -3,7 +3,7 @@
  * Each function makes all its checks before its first write and answers with the first that does
  * not hold. What it reads is the newest state, the changes before it in the transaction included.
  * Errors of the database stick to the connection and are asked for by the caller. */
-#include "metastore/metastore_sqlite_private.h"
+#include "metastore/metastore_sqlite_location.h"
 
 #include <assert.h>
 
@@ -67,6 +67,7 @@ struct object_state {
     bool expected;      /* version and metadata location are those the change expects */
     bool same_location; /* its place is `location_key`, or the change gives none */
     bool same_uuid;
+    bool has_places;
 };
 
 /* Finds the object with the expected id under the name of the change: by two keys that are
@@ -76,7 +77,8 @@ static bool find_expected(struct change_run *run, struct str location_key, struc
     const struct change *change = run->change;
     struct sql_query query = sql_start(
         run->writer, "SELECT o.kind, o.version, o.history_newest, o.metadata_location,"
-                     " o.location, o.uuid, o.name, n.key, n.warehouse_id"
+                     " o.location, o.uuid, o.name, n.key, n.warehouse_id,"
+                     " EXISTS (SELECT 1 FROM object_place WHERE object_id = o.id)"
                      " FROM object o JOIN namespace n ON n.id = o.namespace_id WHERE o.id = ?");
     sql_int(&query, change->expect_id);
     bool found = sql_row(&query) && str_equal(sql_get(&query, 6), change->name) &&
@@ -90,6 +92,7 @@ static bool find_expected(struct change_run *run, struct str location_key, struc
         out->same_location =
             location_key.ptr == NULL || str_equal(sql_get(&query, 4), location_key);
         out->same_uuid = change->uuid.ptr == NULL || str_equal(sql_get(&query, 5), change->uuid);
+        out->has_places = sql_get_int(&query, 9) != 0;
     }
     sql_end(&query);
     return found;
@@ -250,7 +253,7 @@ static enum change_outcome object_create(struct change_run *run)
         return taken_by == (int64_t)change->object_kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
     struct sqlite_location_key key;
     sqlite_location_key_of(change->location, &key);
-    if (sqlite_location_taken(run->writer, &key, 0))
+    if (sqlite_location_taken(run->writer, &key, 0) || sqlite_places_taken(run->writer, change, 0))
         return CHANGE_LOCATION_TAKEN;
 
     struct sql_query query =
@@ -267,6 +270,8 @@ static enum change_outcome object_create(struct change_run *run)
     sql_run(&query);
     change->id = sqlite3_last_insert_rowid(run->writer->handle);
     change->version = 1;
+    if (change->place_count > 0)
+        sqlite_places_write(run->writer, change, change->id);
     return CHANGE_APPLIED;
 }
 
@@ -297,9 +302,15 @@ static enum change_outcome object_update(struct change_run *run)
         return not_expected(run);
     if (!object.expected)
         return CHANGE_CONFLICT;
+    bool places_stay = (!object.has_places && change->place_count == 0) ||
+                       sqlite_places_stay(run->writer, change, change->expect_id);
     if (!object.same_location && sqlite_location_taken(run->writer, &key, change->expect_id))
         return CHANGE_LOCATION_TAKEN;
+    if (!places_stay && sqlite_places_taken(run->writer, change, change->expect_id))
+        return CHANGE_LOCATION_TAKEN;
 
+    if (!places_stay)
+        sqlite_places_write(run->writer, change, change->expect_id);
     if (!object.same_location || !object.same_uuid)
         object_move(run, change->expect_id, key.text);
     struct sql_query query =
@@ -324,6 +335,8 @@ static enum change_outcome object_drop(struct change_run *run)
         return not_expected(run);
     if (!object.expected)
         return CHANGE_CONFLICT;
+    if (object.has_places)
+        sqlite_places_write(run->writer, NULL, change->expect_id);
     struct sql_query query = sql_start(run->writer, "DELETE FROM object WHERE id = ?");
     sql_int(&query, change->expect_id);
     sql_run(&query);

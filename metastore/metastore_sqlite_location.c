@@ -1,6 +1,7 @@
-/* The overlap index: which objects lie at a place, in it or around it. Asked by changes, inside
- * their transaction, where it decides; and by readers, before anything is written there. */
-#include "metastore/metastore_sqlite_private.h"
+/* The overlap index: which objects lie at a place, in it or around it, with their location or one
+ * of their places (object.location, object_place.location). Asked by changes, inside their
+ * transaction, where it decides; and by readers, before anything is written there. */
+#include "metastore/metastore_sqlite_location.h"
 
 #include <assert.h>
 
@@ -20,7 +21,9 @@ void sqlite_location_key_of(struct str location, struct sqlite_location_key *key
 static bool other_object_at(struct sqlite_connection *connection, struct str key, int64_t own_id)
 {
     struct sql_query query =
-        sql_start(connection, "SELECT 1 FROM object WHERE location = ? AND id <> ?");
+        sql_start(connection, "SELECT 1 FROM object WHERE location = ?1 AND id <> ?2 UNION ALL"
+                              " SELECT 1 FROM object_place WHERE location = ?1"
+                              " AND object_id <> ?2");
     sql_text(&query, key);
     sql_int(&query, own_id);
     bool found = sql_row(&query);
@@ -37,7 +40,9 @@ static bool other_object_below(struct sqlite_connection *connection,
     end[key->text.len - 1] = '/' + 1;
     struct sql_query query =
         sql_start(connection, "SELECT 1 FROM object"
-                              " WHERE location >= ? AND location < ? AND id <> ?");
+                              " WHERE location >= ?1 AND location < ?2 AND id <> ?3 UNION ALL"
+                              " SELECT 1 FROM object_place"
+                              " WHERE location >= ?1 AND location < ?2 AND object_id <> ?3");
     sql_text(&query, key->text);
     sql_text(&query, str_from(end, key->text.len));
     sql_int(&query, own_id);
@@ -62,6 +67,77 @@ bool sqlite_location_taken(struct sqlite_connection *connection,
             return true;
     return false;
 }
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static bool is_repeated(const struct change *change, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (str_equal(change->places[j], change->places[i]))
+            return true;
+    return false;
+}
+
+static bool names_place(const struct change *change, struct str key_text)
+{
+    for (size_t i = 0; i < change->place_count; i++) {
+        struct sqlite_location_key key;
+        sqlite_location_key_of(change->places[i], &key);
+        if (str_equal(key.text, key_text))
+            return true;
+    }
+    return false;
+}
+
+bool sqlite_places_taken(struct sqlite_connection *connection, const struct change *change,
+                         int64_t own_id)
+{
+    for (size_t i = 0; i < change->place_count; i++) {
+        struct sqlite_location_key key;
+        sqlite_location_key_of(change->places[i], &key);
+        if (sqlite_location_taken(connection, &key, own_id))
+            return true;
+    }
+    return false;
+}
+
+bool sqlite_places_stay(struct sqlite_connection *connection, const struct change *change,
+                        int64_t object_id)
+{
+    size_t has = 0, wanted = 0;
+    bool same = true;
+    struct sql_query query =
+        sql_start(connection, "SELECT location FROM object_place WHERE object_id = ?");
+    sql_int(&query, object_id);
+    while (sql_row(&query)) {
+        has++;
+        same = same && names_place(change, sql_get(&query, 0));
+    }
+    sql_end(&query);
+    for (size_t i = 0; i < change->place_count; i++)
+        wanted += !is_repeated(change, i);
+    return same && has == wanted;
+}
+
+void sqlite_places_write(struct sqlite_connection *writer, const struct change *change,
+                         int64_t object_id)
+{
+    struct sql_query query = sql_start(writer, "DELETE FROM object_place WHERE object_id = ?");
+    sql_int(&query, object_id);
+    sql_run(&query);
+    for (size_t i = 0; change != NULL && i < change->place_count; i++) {
+        struct sqlite_location_key key;
+        if (is_repeated(change, i))
+            continue;
+        sqlite_location_key_of(change->places[i], &key);
+        query = sql_start(writer, "INSERT INTO object_place (location, object_id) VALUES (?, ?)");
+        sql_text(&query, key.text);
+        sql_int(&query, object_id);
+        sql_run(&query);
+    }
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
 
 int sqlite_object_location_taken(struct metastore *base, struct str location, int64_t own_id,
                                  bool *taken, struct error *err)

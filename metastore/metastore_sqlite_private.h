@@ -10,11 +10,11 @@
  * metastore_sqlite_rows.c       the rows beside the changes: history, idempotency, jobs, reports
  * metastore_sqlite_read.c       the readers
  * metastore_sqlite_history.c    the readers of history
+ * metastore_sqlite_location.c   the overlap index: judging, places of objects, a reader
  * metastore_sqlite_principal.c  principals and signing keys: changes and readers */
 #ifndef METASTORE_METASTORE_SQLITE_PRIVATE_H
 #define METASTORE_METASTORE_SQLITE_PRIVATE_H
 
-#include "base/location.h"
 #include "metastore/backend.h"
 #include "metastore/metastore_sqlite.h"
 #include "metastore/metastore_sqlite_connection.h"
@@ -154,16 +154,6 @@ void sqlite_rows_history(struct sqlite_connection *writer, struct change_set *se
                          int64_t first_sequence, int64_t *before, struct noted_slice *noted);
 void sqlite_rows_jobs(struct sqlite_connection *writer, struct change_set *set);
 void sqlite_rows_reports(struct sqlite_connection *writer, const struct change_set *set);
-
-/* The key of the overlap index: a canonical location with a slash at its end. */
-struct sqlite_location_key {
-    char bytes[LOCATION_BYTES_MAX + 1];
-    struct str text; /* STR_NONE for an object without a place */
-};
-void sqlite_location_key_of(struct str location, struct sqlite_location_key *key);
-/* Does another object lie at this place, in it or around it? In any warehouse. */
-bool sqlite_location_taken(struct sqlite_connection *connection,
-                           const struct sqlite_location_key *key, int64_t own_id);
 
 /* Levels joined by U+001F: how many. The key is not empty. */
 int64_t sqlite_namespace_levels(struct str key);

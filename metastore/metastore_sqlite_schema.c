@@ -152,7 +152,17 @@ static const char schema_3[] =
     "CREATE UNIQUE INDEX object_of_name ON object (namespace_id, name, kind = 3);"
     "CREATE INDEX object_of_kind ON object (namespace_id, kind, name);";
 
-const struct sqlite_migration sqlite_migrations[] = {{schema_1}, {schema_2}, {schema_3}};
+/* What an object has besides its location; keyed as object.location. An object of an older store
+ * gets its places with its next change. No cascade: dropping `object` in a migration would follow
+ * it. */
+static const char schema_4[] = "CREATE TABLE object_place ("
+                               " location TEXT PRIMARY KEY,"
+                               " object_id INTEGER NOT NULL REFERENCES object (id))"
+                               " STRICT, WITHOUT ROWID;"
+                               "CREATE INDEX object_place_of_object ON object_place (object_id);";
+
+const struct sqlite_migration sqlite_migrations[] = {
+    {schema_1}, {schema_2}, {schema_3}, {schema_4}};
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) / sizeof(sqlite_migrations[0]);
 
 static int64_t read_int(struct sqlite_connection *connection, const char *sql)

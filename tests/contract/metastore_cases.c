@@ -113,6 +113,9 @@ int metastore_cases_run(const char *backend, const struct metastore_opener *open
     (void)snprintf(name, sizeof(name), "metastore %s: objects", backend);
     failed += _cmocka_run_group_tests(name, metastore_object_cases, metastore_object_case_count,
                                       NULL, NULL);
+    (void)snprintf(name, sizeof(name), "metastore %s: places", backend);
+    failed += _cmocka_run_group_tests(name, metastore_place_cases, metastore_place_case_count, NULL,
+                                      NULL);
     (void)snprintf(name, sizeof(name), "metastore %s: rows", backend);
     failed +=
         _cmocka_run_group_tests(name, metastore_row_cases, metastore_row_case_count, NULL, NULL);

@@ -217,6 +217,37 @@ static void functions_come_with_schema_3(void **state)
     check_integrity();
 }
 
+/* What an older store holds has no places until its next change. */
+static void places_come_with_schema_4(void **state)
+{
+    (void)state;
+    struct str place = STR("s3://b/wh/beside");
+    make_store_of_schema_2();
+    struct metastore *store = must_open();
+    struct change change = {.kind = CHANGE_OBJECT_UPDATE,
+                            .warehouse_id = 1,
+                            .namespace_key = STR("n"),
+                            .name = STR("t"),
+                            .object_kind = OBJECT_TABLE,
+                            .expect_id = 4,
+                            .expect_version = 7,
+                            .expect_metadata_location = STR("m4"),
+                            .metadata_location = STR("m5"),
+                            .places = &place,
+                            .place_count = 1};
+    assert_int_equal(apply_change(store, &change), CHANGE_APPLIED);
+    struct change other = {.kind = CHANGE_OBJECT_CREATE,
+                           .warehouse_id = 1,
+                           .namespace_key = STR("n"),
+                           .name = STR("x"),
+                           .object_kind = OBJECT_VIEW,
+                           .metadata_location = STR("m"),
+                           .location = STR("s3://b/wh/beside/v")};
+    assert_int_equal(apply_change(store, &other), CHANGE_LOCATION_TAKEN);
+    metastore_close(store);
+    check_integrity();
+}
+
 /* ---- sets that the database refuses ---------------------------------------------------------- */
 
 #define GROUP 5
@@ -300,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup(broken_pages_stop_the_store, begin_case),
         cmocka_unit_test_setup(migrations_run_once_in_order, begin_case),
         cmocka_unit_test_setup(functions_come_with_schema_3, begin_case),
+        cmocka_unit_test_setup(places_come_with_schema_4, begin_case),
         cmocka_unit_test_setup(a_refused_set_does_not_hurt_its_group, begin_case),
     };
     make_store_directory();
