@@ -6,6 +6,7 @@
 
 #include "catalog/catalog_private.h"
 #include "catalog/commit.h"
+#include "catalog/object_location.h"
 
 /* What a name is at the moment. */
 struct commit_base {
@@ -88,7 +89,7 @@ struct lane_work {
     union object_metadata draft; /* valid when base.version is set or `changed` */
     bool changed;
     struct str file_location;       /* of the new file */
-    struct str location;            /* canonical location of the draft */
+    struct judged_places places;    /* of the draft */
     struct object_version *version; /* the new one, once rendered; a reference */
 };
 
@@ -101,7 +102,7 @@ struct fold_inputs {
 
 /* Judges and applies the items of one work in order (pure but for
  * find_repeat and location_taken). Every item leaves
- * WAITING, except those put into left_over. An item that creates the object or moves its location
+ * WAITING, except those put into left_over. An item that creates the object or changes its places
  * is folded with no other. */
 void commit_fold(struct lane_work *work, const struct fold_inputs *inputs);
 

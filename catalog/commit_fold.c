@@ -3,8 +3,9 @@
  * Always holds:
  *   - an item's requirements are checked against exactly the draft its updates are applied to;
  *   - an item that fails leaves the draft as it was;
- *   - an item that creates the object or moves its location is alone in its round, because the
- *     metastore may refuse the place, and that must hit nobody else. */
+ *   - an item that creates the object, or changes its location or the places of its properties, is
+ *     alone in its round, because the metastore may refuse a place, and that must hit nobody else.
+ */
 #include "catalog/commit_core.h"
 #include "catalog/object_location.h"
 
@@ -112,7 +113,7 @@ static int check_place(struct lane_work *work, const union object_metadata *next
     };
     struct str previous = version == NULL ? STR_NONE : version->row.metadata_location;
 
-    if (object_places_check(&places, inputs->arena, &work->location, &item->err) != 0) {
+    if (object_places_check(&places, inputs->arena, &work->places, &item->err) != 0) {
         return -1;
     }
     struct metadata_head head = work->format->head(next);
@@ -122,8 +123,7 @@ static int check_place(struct lane_work *work, const union object_metadata *next
 
 static bool moves(const struct lane_work *work, const union object_metadata *next)
 {
-    return !draft_exists(work) ||
-           !str_equal(work->format->head(&work->draft).location, work->format->head(next).location);
+    return !draft_exists(work) || object_places_differ(work->format, &work->draft, next);
 }
 
 /* 0: judged; 1: must wait for a round of its own. */

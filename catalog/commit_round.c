@@ -224,7 +224,9 @@ static void fill_change(struct change *change, const struct lane_work *work, str
         .object_kind = work->format->kind,
         .metadata_location = work->file_location,
         .uuid = work->format->head(&work->draft).uuid,
-        .location = work->location,
+        .location = work->places.location,
+        .places = work->places.beside,
+        .place_count = work->places.beside_count,
     };
     if (base != NULL) {
         change->expect_id = base->row.id;
@@ -282,8 +284,8 @@ static void add_jobs(struct commit_round *round, struct change_set *set)
     for (size_t i = 0; i < round->work_count; i++) {
         struct lane_work *work = &round->works[i];
         if (work->changed) {
-            old_count[i] = upkeep_jobs(work->base.version, &work->draft, work->location, now_ms,
-                                       round->arena, &old[i]);
+            old_count[i] = upkeep_jobs(work->base.version, &work->draft, work->places.location,
+                                       now_ms, round->arena, &old[i]);
         }
         count += old_count[i];
     }
@@ -397,7 +399,7 @@ static void render(struct commit_round *round, struct lane_work *work)
         .name = work->ident->name,
         .uuid = work->format->head(&work->draft).uuid,
         .metadata_location = work->file_location,
-        .location = work->location,
+        .location = work->places.location,
         .version = base == NULL ? 1 : base->row.version + 1,
     };
 

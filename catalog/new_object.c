@@ -91,6 +91,8 @@ static enum change_outcome submit_row(struct new_object *new, struct catalog_cha
         .metadata_location = row->metadata_location,
         .uuid = row->uuid,
         .location = row->location,
+        .places = new->places.beside,
+        .place_count = new->places.beside_count,
     };
     *history = catalog_history(new->catalog, new->caller, 0, new->arena);
     memset(change, 0, sizeof *change);
@@ -108,8 +110,8 @@ static enum change_outcome submit_row(struct new_object *new, struct catalog_cha
 }
 
 /* The new state's places, before any file is written or vended there. */
-static int check_places(const struct new_object *new, const union object_metadata *metadata,
-                        struct str *canonical, struct error *err)
+static int check_places(struct new_object *new, const union object_metadata *metadata,
+                        struct error *err)
 {
     const struct object_places places = {
         .warehouse = new->warehouse,
@@ -120,7 +122,7 @@ static int check_places(const struct new_object *new, const union object_metadat
         .arg = new->catalog,
     };
 
-    return object_places_check(&places, new->arena, canonical, err);
+    return object_places_check(&places, new->arena, &new->places, err);
 }
 
 /* ---- create ---------------------------------------------------------------------------------- */
@@ -145,9 +147,10 @@ int new_object_build(struct new_object *new, const union object_metadata *metada
     char file_uuid[UUID_TEXT_BYTES];
 
     random_uuid4(new->catalog->options.random, file_uuid);
-    if (check_places(new, metadata, &row.location, err) != 0) {
+    if (check_places(new, metadata, err) != 0) {
         return -1;
     }
+    row.location = new->places.location;
     if (!staged && metadata_file_location(&head, new->format->gzip_is_usual, STR_NONE, file_uuid,
                                           new->arena, &row.metadata_location, err) != 0) {
         return -1;
@@ -243,10 +246,10 @@ static int read_registered(struct new_object *new, struct str metadata_location,
         return -1;
     }
     struct object_version *version = new->version;
-    if (new->format->has_place && check_places(new, &version->metadata, &row.location, err) != 0) {
+    if (new->format->has_place && check_places(new, &version->metadata, err) != 0) {
         return -1;
     }
-    version->row.location = arena_str(version->arena, row.location);
+    version->row.location = arena_str(version->arena, new->places.location);
     version->row.uuid = new->format->head(&version->metadata).uuid;
     if (version->row.uuid.len == 0) { /* a v1 file may lack one; the first commit writes it down */
         random_uuid4(new->catalog->options.random, uuid);

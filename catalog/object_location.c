@@ -4,7 +4,7 @@
 
 #include "base/raw_json.h"
 
-static const char *const path_properties[] = {
+static const char *const path_properties[OBJECT_PLACES_MAX] = {
     "write.data.path",
     "write.metadata.path",
     "write.object-storage.path",
@@ -36,7 +36,8 @@ static struct str without_trailing_slashes(struct str text)
 
 struct check {
     const struct object_places *places;
-    struct location own;        /* the object's */
+    struct location own; /* the object's */
+    struct judged_places judged;
     struct str known_directory; /* judged a moment ago: most files lie beside their neighbours */
     struct arena *arena;
 };
@@ -73,8 +74,11 @@ static int check_place(struct check *check, struct str text, const char *what, s
                     &location, err) != 0) {
         return -1;
     }
-    return location_contains(&check->own, &location) ? 0
-                                                     : refuse_taken(check, &location, what, err);
+    if (location_contains(&check->own, &location)) {
+        return 0;
+    }
+    check->judged.beside[check->judged.beside_count++] = location.text;
+    return refuse_taken(check, &location, what, err);
 }
 
 static int check_file(struct check *check, struct str value, const char *what, struct error *err)
@@ -167,7 +171,7 @@ static int check_files(struct check *check, struct error *err)
 }
 
 int object_places_check(const struct object_places *places, struct arena *arena,
-                        struct str *canonical, struct error *err)
+                        struct judged_places *out, struct error *err)
 {
     struct metadata_head now = places->format->head(places->metadata);
     struct str what = arena_printf(arena, "%s location", places->format->name);
@@ -179,14 +183,36 @@ int object_places_check(const struct object_places *places, struct arena *arena,
         (!stays && refuse_taken(&check, &check.own, what.ptr, err) != 0)) {
         return -1;
     }
-    for (size_t i = 0; i < sizeof path_properties / sizeof *path_properties; i++) {
+    for (size_t i = 0; i < OBJECT_PLACES_MAX; i++) {
         struct str path = metadata_property(&now, path_properties[i]);
         if (path.ptr != NULL && check_place(&check, path, path_properties[i], err) != 0) {
             return -1;
         }
     }
-    *canonical = check.own.text;
-    return places->format->kind == OBJECT_TABLE ? check_files(&check, err) : 0;
+    if (places->format->kind == OBJECT_TABLE && check_files(&check, err) != 0) {
+        return -1;
+    }
+    check.judged.location = check.own.text;
+    *out = check.judged;
+    return 0;
+}
+
+bool object_places_differ(const struct object_format *format, const union object_metadata *a,
+                          const union object_metadata *b)
+{
+    struct metadata_head one = format->head(a), other = format->head(b);
+
+    if (!str_equal(one.location, other.location)) {
+        return true;
+    }
+    for (size_t i = 0; i < OBJECT_PLACES_MAX; i++) {
+        struct str path = metadata_property(&one, path_properties[i]);
+        struct str path_of_other = metadata_property(&other, path_properties[i]);
+        if ((path.ptr == NULL) != (path_of_other.ptr == NULL) || !str_equal(path, path_of_other)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int free_location_check(const struct object_places *places, struct str location,

@@ -19,13 +19,28 @@ struct object_places {
     void *arg;
 };
 
+#define OBJECT_PLACES_MAX 4 /* properties that name a place */
+
+/* Places that were judged, as the metastore's overlap index takes them: canonical. */
+struct judged_places {
+    struct str location;                  /* of the object: for object_row.location */
+    struct str beside[OBJECT_PLACES_MAX]; /* of its properties, as far as outside of location: for
+                                           * change.places */
+    size_t beside_count;
+};
+
 /* The object's location, the paths of its properties, and of a table the files that snapshots and
  * statistics name, as far as `before` does not hold them: below the root, and outside of every
  * other object's location. Comes before anything is written or vended there. Errors:
- * ERR_ILLEGAL_ARGUMENT naming the location; those of `taken`. *canonical is for
- * object_row.location. */
+ * ERR_ILLEGAL_ARGUMENT naming the location; those of `taken`; *out is then
+ * untouched. */
 MUST_USE int object_places_check(const struct object_places *places, struct arena *arena,
-                                 struct str *canonical, struct error *err);
+                                 struct judged_places *out, struct error *err);
+
+/* Does one of the two states name a place, for its location or by a property, that the other does
+ * not name there? */
+bool object_places_differ(const struct object_format *format, const union object_metadata *a,
+                          const union object_metadata *b);
 
 /* {root}/{level}/…/{name}[-{uuid without dashes}] */
 struct str object_location_default(const struct warehouse *warehouse,

@@ -5,6 +5,7 @@
 
 #include "catalog/catalog_private.h"
 #include "catalog/object_cache.h"
+#include "catalog/object_location.h"
 
 /* How long a byte-identical commit is taken for the same one sent again. */
 #define REPEAT_WINDOW_MS (30 * 60 * 1000ll)
@@ -72,7 +73,8 @@ struct new_object {
     const struct identifier *ident;
     struct arena *arena;
     struct object_version *version;
-    struct object_row existing; /* id 0: the name is free */
+    struct object_row existing;  /* id 0: the name is free */
+    struct judged_places places; /* of the version */
 };
 
 struct new_object new_object_begin(struct catalog *catalog, struct warehouse *warehouse,

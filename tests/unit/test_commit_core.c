@@ -231,7 +231,8 @@ static enum change_outcome judge(struct sim *sim, const struct change_set *set)
         if (c->kind == CHANGE_OBJECT_UPDATE && table->version == NULL) {
             return CHANGE_MISSING;
         }
-        if (str_equal(c->location, STR(TAKEN))) {
+        if (str_equal(c->location, STR(TAKEN)) ||
+            (c->place_count > 0 && str_equal(c->places[0], STR(TAKEN)))) {
             return CHANGE_LOCATION_TAKEN;
         }
         if (c->kind == CHANGE_OBJECT_UPDATE &&
@@ -418,9 +419,14 @@ static struct str body_create(struct sim *sim, size_t table)
         uuid, table);
 }
 
-/* Moves the object to a place that the metastore will refuse. */
+/* Names a place that the metastore will refuse: for the object, or for its data. */
 static struct str body_move(struct sim *sim, const struct sim_request *r)
 {
+    if (chance(sim, 50))
+        return arena_printf(sim->arena,
+                            "{\"updates\":[{\"action\":\"set-properties\",\"updates\":"
+                            "{\"write.data.path\":\"" TAKEN "\",\"n\":\"%lld\"}}]}",
+                            (long long)r->snapshot_id);
     return arena_printf(sim->arena,
                         "{\"updates\":[{\"action\":\"set-location\",\"location\":\"" TAKEN
                         "\"},{\"action\":\"set-properties\",\"updates\":{\"n\":\"%lld\"}}]}",
