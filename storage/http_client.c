@@ -229,8 +229,8 @@ struct str http_response_header(const struct http_response *response, const char
     return STR_NONE;
 }
 
-static void keep_response(const struct http_response *from, struct arena *arena,
-                          struct http_response *out)
+void http_response_keep(const struct http_response *from, struct arena *arena,
+                        struct http_response *out)
 {
     *out = *from;
     struct http_header *headers = ARENA_ARRAY(arena, struct http_header, from->header_count + 1);
@@ -241,7 +241,7 @@ static void keep_response(const struct http_response *from, struct arena *arena,
     out->headers = headers;
 }
 
-static int read_all(struct http_exchange *exchange, struct buf *body, struct error *err)
+int http_exchange_read_all(struct http_exchange *exchange, struct buf *body, struct error *err)
 {
     char piece[16384];
     size_t got;
@@ -269,8 +269,8 @@ int http_client_call(struct http_client *client, const struct http_request *requ
         return -1;
     int result = http_exchange_response(exchange, &response, err);
     if (result == 0)
-        result = read_all(exchange, body, err);
-    keep_response(http_exchange_progress(exchange), arena, out);
+        result = http_exchange_read_all(exchange, body, err);
+    http_response_keep(http_exchange_progress(exchange), arena, out);
     http_exchange_close(exchange);
     return result;
 }

@@ -100,9 +100,15 @@ MUST_USE int http_exchange_response(struct http_exchange *exchange,
  * body cut short is ERR_UNAVAILABLE. */
 MUST_USE int http_exchange_read(struct http_exchange *exchange, void *to, size_t size, size_t *got,
                                 struct error *err);
+/* All that is left, appended, up to the buf's ceiling: else ERR_BODY_TOO_LARGE. */
+MUST_USE int http_exchange_read_all(struct http_exchange *exchange, struct buf *body,
+                                    struct error *err);
 /* Frees it and its place, at any time. The connection is kept only when all was sent and read. */
 void http_exchange_close(struct http_exchange *exchange);
 /* After a failure: how far it came. */
 const struct http_response *http_exchange_progress(const struct http_exchange *exchange);
+/* A copy that outlives the exchange. */
+void http_response_keep(const struct http_response *from, struct arena *arena,
+                        struct http_response *out);
 
 #endif

@@ -47,37 +47,48 @@ struct s3_call {
     size_t header_count;
     struct str body; /* STR_NONE: none at all */
     enum s3_repeat repeat;
-    int64_t total_ms;        /* all attempts; 0: 30,000 */
-    size_t answer_bytes_max; /* 0: 1 MiB */
+    bool bulk;           /* among the streams, not among the short calls */
+    int64_t total_ms;    /* all attempts; 0: 30,000 and a second for each MB of the body */
+    const char *what;    /* for messages: "Cannot <what> file: <location>" */
+    struct str location; /* likewise */
 };
 
 struct s3_answer {
     struct http_response response; /* status 0: none came */
     struct str code, message;      /* of an error body, or "" */
-    /* An attempt before the last may have taken effect though no answer told so. After a failure:
-     * any attempt may. */
+    /* Not the last attempt, but one before it may have taken effect without telling. After a
+     * failure: any attempt may. */
     bool doubtful;
 };
 
-/* 0: an answer that is none of overload and failure of the store, any status; the body is appended
- * to *body when the status is 2xx. Otherwise ERR_UNAVAILABLE (after all repetitions), or what
- * http_client_call and s3_credentials_get say. *answer is filled in both cases. */
+/* 0: an answer came that is none of overload and failure of the store, any other status; *answer is
+ * filled, and with a 2xx the body is appended to *body, which may hold up to its ceiling.
+ * -1: ERR_UNAVAILABLE after all repetitions, or what http_client_call and s3_credentials_get say;
+ * *answer says what is known. */
 MUST_USE int s3_client_call(struct s3_client *client, const struct s3_call *call,
                             struct arena *arena, struct s3_answer *answer, struct buf *body,
                             struct error *err);
 
-/* The same by pieces, once, not repeated: the request is on its way, the caller goes on with
- * http_exchange_*. body_bytes as there; a body that comes is not hashed (UNSIGNED-PAYLOAD). */
+/* The same for calls without a body whose answer is large: with a 2xx *out is the exchange to read
+ * from (http_exchange_read, _close), else NULL. */
+MUST_USE int s3_client_open(struct s3_client *client, const struct s3_call *call,
+                            struct arena *arena, struct s3_answer *answer,
+                            struct http_exchange **out, struct error *err);
+
+/* A call whose body comes by pieces, not repeated: goes on with http_exchange_send, then
+ * s3_client_finish. The body is not signed (UNSIGNED-PAYLOAD). */
 MUST_USE int s3_client_begin(struct s3_client *client, const struct s3_call *call,
                              int64_t body_bytes, struct http_exchange **out, struct error *err);
-/* The error of an answer whose status is none of success: reads its body. Always -1. */
-int s3_client_failed(struct s3_client *client, struct http_exchange *exchange, const char *what,
-                     struct str location, struct error *err);
+/* Waits for the answer, fills *answer as s3_client_call does, and closes the exchange. */
+MUST_USE int s3_client_finish(struct s3_client *client, const struct s3_call *call,
+                              struct http_exchange *exchange, struct arena *arena,
+                              struct s3_answer *answer, struct buf *body, struct error *err);
 
-/* An error for what an answer says: "Cannot <what> file: <location>" and the store's code. Missing
- * things are ERR_FILE_NOT_FOUND, conditions ERR_PRECONDITION_FAILED; refusals of our own keys are
- * ERR_UNAVAILABLE (contract/reliability.md F35). Always -1. */
-int s3_answer_error(const struct s3_answer *answer, const char *what, struct str location,
-                    struct error *err);
+bool s3_answer_ok(const struct s3_answer *answer); /* 2xx */
+/* An error for an answer that is not ok: "Cannot <what> file: <location>" and the store's code.
+ * Missing things are ERR_FILE_NOT_FOUND, conditions ERR_PRECONDITION_FAILED, what the store calls a
+ * mistake of the request ERR_ILLEGAL_ARGUMENT; refusals of our own keys are ERR_UNAVAILABLE
+ * (contract/reliability.md F35). Always -1. */
+int s3_answer_error(const struct s3_answer *answer, const struct s3_call *call, struct error *err);
 
 #endif
