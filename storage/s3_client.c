@@ -242,19 +242,24 @@ static bool renew_keys(struct attempts *attempts)
     return s3_credentials_refused(attempts->client->credentials, &attempts->keys);
 }
 
+/* After an attempt without an answer. */
+static bool may_try_again(struct attempts *attempts, const struct error *err)
+{
+    struct s3_answer *answer = attempts->answer;
+    bool sent = answer->response.sent;
+    answer->doubtful = answer->doubtful || sent;
+    answer->response.status = 0;
+    return !answer->response.hopeless && err->kind == ERR_UNAVAILABLE &&
+           (!sent || attempts->call->repeat == S3_REPEAT);
+}
+
 /* After an attempt, `result` of which is its transport's: shall there be another one? Sets the
  * error of the last. */
 static bool goes_on(struct attempts *attempts, int *result, struct error *err)
 {
     struct s3_answer *answer = attempts->answer;
-    if (*result != 0) {
-        bool sent = answer->response.sent;
-        bool again = !answer->response.hopeless && err->kind == ERR_UNAVAILABLE &&
-                     (!sent || attempts->call->repeat == S3_REPEAT);
-        answer->doubtful = answer->doubtful || sent;
-        answer->response.status = 0;
-        return again && wait_a_little(attempts);
-    }
+    if (*result != 0)
+        return may_try_again(attempts, err) && wait_a_little(attempts);
     if (s3_answer_ok(answer))
         return false;
     if (correct_time(attempts) || renew_keys(attempts))

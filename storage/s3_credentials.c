@@ -46,7 +46,7 @@ static int choose(const struct storage_options *options, enum key_source_kind *o
 {
     static const struct {
         const char *name;
-        enum key_source_kind kind = KEYS_ANONYMOUS;
+        enum key_source_kind kind;
     } names[] = {{"static", KEYS_STATIC},     {"environment", KEYS_ENVIRONMENT},
                  {"file", KEYS_FILE},         {"web-identity", KEYS_WEB_IDENTITY},
                  {"instance", KEYS_INSTANCE}, {"anonymous", KEYS_ANONYMOUS}};
@@ -82,7 +82,7 @@ int s3_credentials_open(const struct storage_options *options,
                         const struct storage_context *context, struct s3_credentials **out,
                         struct error *err)
 {
-    enum key_source_kind kind;
+    enum key_source_kind kind = KEYS_ANONYMOUS;
     struct key_source source;
     if (choose(options, &kind, err) != 0 || key_source_open(kind, options, &source, err) != 0)
         return -1;
