@@ -61,6 +61,9 @@ struct file_reader_backend {
     void (*close)(struct file_reader *reader);
 };
 
+/* For open: cuts what was asked for to the file of reader->stat. */
+void file_reader_cut(struct file_reader *reader, int64_t offset, int64_t length);
+
 struct file_writer_backend {
     int (*write)(struct file_writer *writer, struct str data, struct error *err);
     int (*finish)(struct file_writer *writer, struct file_stat *out, struct error *err);

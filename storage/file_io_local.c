@@ -64,6 +64,10 @@ int local_path_parse(struct file_io_local *io, struct str text, struct arena *ar
     struct str relative = str_skip(location.path, io->root.path.len);
     if (relative.len > 0 && relative.ptr[0] == '/')
         relative = str_skip(relative, 1);
+    if (str_equal(relative, STR(LOCAL_UPLOADS)) ||
+        str_starts_with(relative, STR(LOCAL_UPLOADS "/")))
+        return error_set(err, ERR_FORBIDDEN, "Location is kept for uploads: %.*s",
+                         STR_ARG(location.text));
     out->location = location.text;
     out->relative = relative.len == 0 ? "." : arena_cstr(arena, relative);
     const char *slash = strrchr(out->relative, '/');
@@ -77,6 +81,17 @@ int local_path_parse(struct file_io_local *io, struct str text, struct arena *ar
 bool local_path_is_root(const struct local_path *path)
 {
     return strcmp(path->relative, ".") == 0;
+}
+
+int local_path_parse_new(struct file_io_local *io, struct str text, struct arena *arena,
+                         struct local_path *out, struct error *err)
+{
+    if (local_path_parse(io, text, arena, out, err) != 0)
+        return -1;
+    if (local_path_is_root(out) ||
+        str_starts_with(str_cstr(out->name), STR(FILE_IO_LOCAL_TEMPORARY)))
+        return local_forbidden(err, out);
+    return 0;
 }
 
 int local_open_beneath(const struct file_io_local *io, const char *relative, uint64_t flags)
@@ -98,35 +113,6 @@ void local_close_fd(int fd)
     errno = kept;
 }
 
-/* ---- directories ----------------------------------------------------------------------------- */
-
-/* Makes the component when it is missing, flushes its name in the parent, and opens it. Another
- * thread or process may have made it just now without having flushed it: hence always the flush.
- */
-static int enter_durably(int parent, const char *name)
-{
-    if (mkdirat(parent, name, 0755) != 0 && errno != EEXIST)
-        return -1;
-    if (fsync(parent) != 0)
-        return -1;
-    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-int local_make_directories(int at, const char *relative, struct arena *arena)
-{
-    int fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
-    struct str rest = str_cstr(strcmp(relative, ".") == 0 ? "" : relative);
-    while (fd >= 0 && rest.len > 0) {
-        struct str component = str_cut(&rest, '/');
-        if (component.len == 0)
-            continue;
-        int next = enter_durably(fd, arena_cstr(arena, component));
-        local_close_fd(fd);
-        fd = next;
-    }
-    return fd;
-}
-
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void local_close(struct file_io *base)
@@ -135,6 +121,7 @@ static void local_close(struct file_io *base)
     if (io->root_fd >= 0)
         (void)close(io->root_fd);
     (void)pthread_mutex_destroy(&io->durable_mutex);
+    (void)pthread_mutex_destroy(&io->names_mutex);
     arena_free(io->arena);
     free(io);
 }
@@ -147,6 +134,16 @@ static const struct file_io_backend local_backend = {
     .remove = local_remove,
     .make_directory = local_make_directory,
     .list = local_list,
+    .open = local_open,
+    .create = local_create,
+    .copy = local_copy,
+    .page = local_page,
+    .upload_begin = local_upload_begin,
+    .upload_part = local_upload_part,
+    .upload_parts = local_upload_parts,
+    .upload_complete = local_upload_complete,
+    .upload_abort = local_upload_abort,
+    .uploads_expire = local_uploads_expire,
     .close = local_close,
 };
 
@@ -174,6 +171,7 @@ int file_io_local_open(struct str root, struct file_io **out, struct error *err)
     io->arena = arena_new();
     io->root_fd = -1;
     (void)pthread_mutex_init(&io->durable_mutex, NULL);
+    (void)pthread_mutex_init(&io->names_mutex, NULL);
     random_uuid4(&random_system, io->tag);
     int result = location_parse(root, io->arena, &io->root, err);
     if (result == 0 && !str_equal(io->root.scheme, STR("file")))

@@ -1,8 +1,10 @@
-/* Local files: reading, looking, listing. The rules are in file_io_local_private.h. */
+/* Local files: reading and looking. The rules are in file_io_local_private.h. */
 #include "storage/file_io_local_private.h"
 
-#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -63,8 +65,7 @@ int local_read(struct file_io *base, struct str location, size_t bytes_max, stru
     return result;
 }
 
-/* What changes when another file takes the name: files are replaced whole, never written to. */
-static void stat_of(const struct stat *file, struct file_stat *out)
+void local_stat_of(const struct stat *file, struct file_stat *out)
 {
     bool is_directory = S_ISDIR(file->st_mode);
     *out = (struct file_stat){
@@ -93,7 +94,7 @@ int local_stat(struct file_io *base, struct str location, bool *found, struct fi
         if (fd >= 0) {
             *found = fstat(fd, &file) == 0 && (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode));
             if (*found)
-                stat_of(&file, out);
+                local_stat_of(&file, out);
             local_close_fd(fd);
         }
     }
@@ -101,104 +102,89 @@ int local_stat(struct file_io *base, struct str location, bool *found, struct fi
     return result;
 }
 
-/* ---- listing --------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
-struct pending { /* a directory still to be listed */
-    const char *relative;
-    struct pending *next;
+struct local_reader {
+    struct file_reader base;
+    struct arena *arena; /* of the path */
+    struct local_path path;
+    int fd;
+    int64_t done;
 };
 
-struct listing {
-    struct file_io_local *io;
-    struct arena *arena;
-    struct pending *pending;
-    file_io_list_fn *fn;
-    void *arg;
+static int reader_read(struct file_reader *base, void *to, size_t size, size_t *got,
+                       struct error *err)
+{
+    struct local_reader *reader = (struct local_reader *)base;
+    int64_t left = base->length - reader->done;
+    ssize_t bytes = 0;
+    size_t wanted = size < IO_BYTES_MAX ? size : IO_BYTES_MAX;
+    if ((int64_t)wanted > left)
+        wanted = (size_t)left;
+    *got = 0;
+    if (wanted == 0)
+        return 0;
+    do {
+        bytes = pread(reader->fd, to, wanted, (off_t)(base->offset + reader->done));
+    } while (bytes < 0 && errno == EINTR);
+    if (bytes <= 0) /* 0: shorter than it was; files do not change */
+        return local_unavailable(err, "read", &reader->path, bytes == 0 ? EIO : errno);
+    reader->done += bytes;
+    *got = (size_t)bytes;
+    return 0;
+}
+
+static int reader_fd(const struct file_reader *base)
+{
+    return ((const struct local_reader *)base)->fd;
+}
+
+static void reader_close(struct file_reader *base)
+{
+    struct local_reader *reader = (struct local_reader *)base;
+    if (reader->fd >= 0)
+        local_close_fd(reader->fd);
+    arena_free(reader->arena);
+    free(reader);
+}
+
+static const struct file_reader_backend reader_backend = {
+    .read = reader_read,
+    .fd = reader_fd,
+    .close = reader_close,
 };
 
-/* One name of a directory; false ends the listing. What is neither a regular file nor a directory,
- * and what has no valid location, is passed over. */
-static bool list_name(struct listing *listing, int directory, const char *relative,
-                      const char *name)
+static int reader_open(struct file_io_local *io, struct local_reader *reader, struct error *err)
 {
     struct stat file;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-        fstatat(directory, name, &file, AT_SYMLINK_NOFOLLOW) != 0)
-        return true;
-    bool top = strcmp(relative, ".") == 0;
-    struct str path =
-        arena_printf(listing->arena, "%s%s%s", top ? "" : relative, top ? "" : "/", name);
-    if (S_ISDIR(file.st_mode)) {
-        struct pending *child = ARENA_NEW(listing->arena, struct pending);
-        *child = (struct pending){path.ptr, listing->pending};
-        listing->pending = child;
-        return true;
-    }
+    const struct local_path *path = &reader->path;
+    reader->fd = local_open_beneath(io, path->relative, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (reader->fd < 0)
+        return local_open_failed(err, "read", path, errno);
+    if (fstat(reader->fd, &file) != 0)
+        return local_unavailable(err, "read", path, errno);
     if (!S_ISREG(file.st_mode))
-        return true;
-    struct arena *arena = arena_new();
-    struct location location;
-    struct error invalid;
-    bool more = true;
-    if (location_parse(location_join(arena, listing->io->root.text, path), arena, &location,
-                       &invalid) == 0) {
-        struct file_entry entry = {.location = location.text,
-                                   .bytes = file.st_size,
-                                   .modified_ms = (int64_t)file.st_mtim.tv_sec * 1000 +
-                                                  file.st_mtim.tv_nsec / 1000000};
-        more = listing->fn(listing->arg, &entry);
-    }
-    arena_free(arena);
-    return more;
+        return local_forbidden(err, path);
+    local_stat_of(&file, &reader->base.stat);
+    return 0;
 }
 
-/* One directory. Returns 0, -1 with errno, or 1 when the caller wants no more. */
-static int list_directory(struct listing *listing, const char *relative)
-{
-    int fd = local_open_beneath(listing->io, relative, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-    DIR *stream = fdopendir(fd);
-    if (stream == NULL) {
-        local_close_fd(fd);
-        return -1;
-    }
-    int result = 0;
-    while (result == 0) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
-        if (entry == NULL) {
-            result = errno == 0 ? 0 : -1;
-            break;
-        }
-        if (!list_name(listing, fd, relative, entry->d_name))
-            result = 1;
-    }
-    int kept = errno;
-    (void)closedir(stream);
-    errno = kept;
-    return result;
-}
-
-int local_list(struct file_io *base, struct str directory, file_io_list_fn *fn, void *arg,
-               struct error *err)
+int local_open(struct file_io *base, struct str location, int64_t offset, int64_t length,
+               struct file_reader **out, struct error *err)
 {
     struct file_io_local *io = local_of(base);
-    struct arena *arena = arena_new();
-    struct local_path path;
-    int result = local_path_parse(io, directory, arena, &path, err);
-    if (result == 0) {
-        struct pending first = {path.relative, NULL};
-        struct listing listing = {io, arena, &first, fn, arg};
-        int listed = 0;
-        while (listed == 0 && listing.pending != NULL) {
-            const char *relative = listing.pending->relative;
-            listing.pending = listing.pending->next;
-            listed = list_directory(&listing, relative);
-        }
-        if (listed < 0)
-            result = local_open_failed(err, "list", &path, errno);
+    struct local_reader *reader = calloc(1, sizeof(*reader));
+    if (reader == NULL)
+        log_fatal("out of memory");
+    reader->base.backend = &reader_backend;
+    reader->arena = arena_new();
+    reader->fd = -1;
+    if (local_path_parse(io, location, reader->arena, &reader->path, err) != 0 ||
+        reader_open(io, reader, err) != 0) {
+        reader_close(&reader->base);
+        return -1;
     }
-    arena_free(arena);
-    return result;
+    file_reader_cut(&reader->base, offset, length);
+    *out = &reader->base;
+    return 0;
 }

@@ -25,6 +25,16 @@ int file_io_open(struct file_io *io, struct str location, int64_t offset, int64_
     return counted(io->backend->open(io, location, offset, length, out, err), err);
 }
 
+void file_reader_cut(struct file_reader *reader, int64_t offset, int64_t length)
+{
+    int64_t bytes = reader->stat.bytes;
+    assert(bytes >= 0 && length >= 0);
+    if (offset < 0) /* from the end */
+        offset = -bytes < offset ? bytes + offset : 0;
+    reader->offset = offset < bytes ? offset : bytes;
+    reader->length = bytes - reader->offset < length ? bytes - reader->offset : length;
+}
+
 int file_reader_read(struct file_reader *reader, void *to, size_t size, size_t *got,
                      struct error *err)
 {
@@ -46,6 +56,7 @@ int file_io_create(struct file_io *io, struct str location, const struct file_wr
                    struct file_writer **out, struct error *err)
 {
     assert(write->bytes >= 0 || write->bytes == FILE_BYTES_UNKNOWN);
+    assert(write->if_match.len == 0 || write->mode == FILE_REPLACE);
     metric_add(METRIC_STORAGE_WRITES, 1);
     return counted(io->backend->create(io, location, write, out, err), err);
 }

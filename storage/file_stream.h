@@ -60,8 +60,10 @@ enum write_mode {
 struct file_write {
     enum write_mode mode;
     int64_t bytes;         /* exactly so many will come, or FILE_BYTES_UNKNOWN */
-    struct str if_match;   /* only over a file with that etag, else ERR_PRECONDITION_FAILED */
-    struct str md5_base64; /* STR_NONE, or what the store shall verify too */
+    struct str if_match;   /* only over a file with that etag, else ERR_PRECONDITION_FAILED;
+                              FILE_REPLACE only, and not for parts */
+    struct str md5_base64; /* STR_NONE, or what the store shall verify too, where it can; the
+                              caller has, or will have, verified it */
 };
 
 struct file_writer_backend;

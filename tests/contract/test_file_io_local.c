@@ -1,6 +1,6 @@
 /* Local file access: the contract of all backends, and what is its own: symlinks, special files,
  * full disks, crashes. */
-#include "tests/contract/file_io_cases.h"
+#include "tests/contract/file_stream_cases.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -377,6 +377,7 @@ int main(int argc, char **argv)
     struct file_io_opener opener = {open_local, wipe, root, outside, NULL};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     failed += file_io_cases_run("local", &opener);
+    failed += file_stream_cases_run("local", &opener);
     directory_empty(directory);
     (void)rmdir(directory);
     return failed;
