@@ -26,6 +26,7 @@ struct known_file {
 
 struct file_io_cached {
     struct file_io base;
+    struct file_io_backend backend; /* can do what the inner one can */
     struct file_io *inner;
     struct read_cache *cache;
     const struct clock *clock;
@@ -453,6 +454,26 @@ static int cached_uploads_expire(struct file_io *base, int64_t begun_before_ms, 
     return file_io_uploads_expire(inner_of(base), begun_before_ms, err);
 }
 
+static int cached_client_properties(struct file_io *base, const struct file_keys *keys,
+                                    struct arena *arena, struct property **out, size_t *count,
+                                    struct error *err)
+{
+    return file_io_client_properties(inner_of(base), keys, arena, out, count, err);
+}
+
+static int cached_vend(struct file_io *base, const struct file_scope *scope, int64_t lifetime_ms,
+                       struct arena *arena, struct file_keys *out, struct error *err)
+{
+    return file_io_vend(inner_of(base), scope, lifetime_ms, arena, out, err);
+}
+
+static int cached_sign(struct file_io *base, const struct file_scope *scope,
+                       const struct sign_request *request, struct arena *arena,
+                       struct sign_reply *out, struct error *err)
+{
+    return file_io_sign(inner_of(base), scope, request, arena, out, err);
+}
+
 static void cached_close(struct file_io *base)
 {
     struct file_io_cached *io = cached_of(base);
@@ -483,6 +504,9 @@ static const struct file_io_backend cached_backend = {
     .upload_complete = cached_upload_complete,
     .upload_abort = cached_upload_abort,
     .uploads_expire = cached_uploads_expire,
+    .client_properties = cached_client_properties,
+    .vend = cached_vend,
+    .sign = cached_sign,
     .close = cached_close,
 };
 
@@ -492,7 +516,12 @@ struct file_io *file_io_cached_open(struct file_io *inner, struct read_cache *ca
     struct file_io_cached *io = calloc(1, sizeof(*io));
     if (io == NULL)
         log_fatal("out of memory: the read cache");
-    io->base.backend = &cached_backend;
+    io->backend = cached_backend;
+    if (!file_io_can_vend(inner))
+        io->backend.vend = NULL;
+    if (!file_io_can_sign(inner))
+        io->backend.sign = NULL;
+    io->base.backend = &io->backend;
     io->inner = inner;
     io->cache = cache;
     io->clock = clock;
