@@ -42,6 +42,9 @@ int handle_config(struct request *req, struct response *res, struct error *err)
     struct buf out = BUF_INIT(64 << 10);
     buf_add(&out, STR("{\"defaults\":{},\"overrides\":{\"prefix\":"));
     raw_json_write_string(&out, warehouse->name);
+    if (req->service->namespace_separator != '\0')
+        buf_add_format(&out, ",\"namespace-separator\":\"%%%02X\"",
+                       (unsigned int)req->service->namespace_separator);
     buf_add(&out, STR("},\"endpoints\":"));
     write_endpoints(&out);
     if (req->service->idempotency_lifetime_ms > 0) {

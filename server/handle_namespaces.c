@@ -18,13 +18,26 @@ static void write_name_list_end(struct buf *out, const struct name_list *list, s
     buf_add_char(out, '}');
 }
 
-/* `parent` as it came after one decoding: levels joined by U+001F; empty is the top. */
+/* `parent` as it came after one decoding: levels joined by U+001F, or by the separator that was
+ * announced; empty is the top. */
+static struct str parent_key(struct request *req, struct str parent)
+{
+    char separator = req->service->namespace_separator;
+    if (separator == '\0' || parent.len == 0 ||
+        memchr(parent.ptr, NAMESPACE_SEPARATOR, parent.len) != NULL)
+        return parent;
+    char *key = arena_alloc(req->arena, parent.len + 1);
+    for (size_t i = 0; i < parent.len; i++)
+        key[i] = parent.ptr[i] == separator ? NAMESPACE_SEPARATOR : parent.ptr[i];
+    return str_from(key, parent.len);
+}
+
 static int list_children(struct request *req, struct str parent, const struct page_request *page,
                          struct name_list *list, struct error *err)
 {
     struct namespace_ident ns = {0};
     if (parent.len > 0)
-        ns = namespace_from_key(parent, req->arena);
+        ns = namespace_from_key(parent_key(req, parent), req->arena);
     return catalog_namespace_list(req->service->catalog, req->warehouse, &ns, page, req->arena,
                                   list, err);
 }

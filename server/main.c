@@ -225,6 +225,7 @@ static void service_open(struct service *service, const struct parts *parts,
     service->clock = &clock_system;
     service->random = &random_system;
     service->idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000;
+    service->namespace_separator = options->namespace_separator[0];
     service->access_log = options->access_log;
     service->waiting = idempotent_waiting_new();
 }

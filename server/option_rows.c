@@ -56,6 +56,8 @@ const struct option_row option_rows[] = {
      "how long an Idempotency-Key is remembered; 0: keys are ignored", 0},
     {"implicit-idempotency", OPTION_BOOL, AT(implicit_idempotency), "true", 0, 0, "",
      "a byte-identical repeat of a commit gets the first one's answer", 0},
+    {"namespace-separator", OPTION_TEXT, AT(namespace_separator), "", 0, 1, "character",
+     "announced to clients that join levels with it, as '.'; names cannot hold it then", 0},
     {"unique-table-locations", OPTION_BOOL, AT(unique_table_locations), "true", 0, 0, "",
      "default table locations end in the table's uuid", 0},
     {"verify-metadata-file", OPTION_BOOL, AT(verify_metadata_file), "false", 0, 0, "",

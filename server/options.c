@@ -428,6 +428,10 @@ static int check_together(struct options *options, struct error *err)
                          "whoever reaches it could change every table. Set --auth required, or "
                          "--allow-anonymous-network if that is meant",
                          options->listen);
+    if (options->namespace_separator[0] != '\0' &&
+        strchr("!$*,.:;=@_|~-", options->namespace_separator[0]) == NULL)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "namespace-separator: must be one of ! $ * , . : ; = @ _ | ~ -");
     if (options->max_target_bytes > options->max_header_bytes)
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "max-target-bytes (%lld) must not exceed max-header-bytes (%lld)",

@@ -33,6 +33,7 @@ struct options {
     int64_t read_cache_bytes;
     int64_t idempotency_lifetime_s;
     bool implicit_idempotency;
+    const char *namespace_separator; /* one character, or empty */
     bool unique_table_locations;
     bool verify_metadata_file;
     int log_level;  /* enum log_level */

@@ -29,7 +29,8 @@ int request_read_path(struct request *req, struct error *err)
             return -1;
     }
     if (params[PARAM_NAMESPACE].ptr != NULL &&
-        url_decode_namespace(params[PARAM_NAMESPACE], req->arena, &req->ns, err) != 0)
+        url_decode_namespace(params[PARAM_NAMESPACE], req->service->namespace_separator, req->arena,
+                             &req->ns, err) != 0)
         return -1;
     req->ident.ns = req->ns;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -212,29 +212,44 @@ int url_decode(struct str raw, struct arena *arena, struct str *out, struct erro
     return 0;
 }
 
-/* Where the next encoded separator begins, or raw.len. */
-static size_t separator_at(struct str raw)
+/* Bytes of the separator that the text begins with: as it is, if it may stand in a path, or
+ * percent-encoded; 0 when there is none. */
+static size_t separator_len(struct str raw, char separator)
 {
-    for (size_t i = 0; i + 2 < raw.len; i++)
-        if (raw.ptr[i] == '%' && raw.ptr[i + 1] == '1' && (raw.ptr[i + 2] | 0x20) == 'f')
+    if (raw.len > 0 && raw.ptr[0] == separator && separator != NAMESPACE_SEPARATOR)
+        return 1;
+    if (raw.len < 3 || raw.ptr[0] != '%')
+        return 0;
+    int high = hex_digit(raw.ptr[1]), low = hex_digit(raw.ptr[2]);
+    return high >= 0 && low >= 0 && (high << 4 | low) == separator ? 3 : 0;
+}
+
+/* Where the next separator begins, or raw.len. */
+static size_t separator_at(struct str raw, char separator)
+{
+    for (size_t i = 0; i < raw.len; i++)
+        if (separator_len(str_skip(raw, i), separator) > 0)
             return i;
     return raw.len;
 }
 
-int url_decode_namespace(struct str raw, struct arena *arena, struct namespace_ident *out,
-                         struct error *err)
+int url_decode_namespace(struct str raw, char announced, struct arena *arena,
+                         struct namespace_ident *out, struct error *err)
 {
-    size_t count = 1;
-    for (struct str rest = raw; separator_at(rest) < rest.len; count++)
-        rest = str_skip(rest, separator_at(rest) + 3);
+    char separator = NAMESPACE_SEPARATOR;
+    if (announced != '\0' && separator_at(raw, separator) == raw.len)
+        separator = announced;
+    out->level_count = 1;
+    for (size_t i = 0; i < raw.len; i++)
+        out->level_count += separator_len(str_skip(raw, i), separator) > 0;
 
-    out->levels = ARENA_ARRAY(arena, struct str, count);
-    out->level_count = count;
-    for (size_t i = 0; i < count; i++) {
-        size_t end = separator_at(raw);
+    out->levels = ARENA_ARRAY(arena, struct str, out->level_count);
+    for (size_t i = 0; i < out->level_count; i++) {
+        size_t end = separator_at(raw, separator);
         if (url_decode(str_from(raw.ptr, end), arena, &out->levels[i], err) != 0)
             return -1;
-        raw = str_skip(raw, end + 3);
+        raw = str_skip(raw, end);
+        raw = str_skip(raw, separator_len(raw, separator));
     }
     return 0;
 }

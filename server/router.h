@@ -26,9 +26,11 @@ MUST_USE int router_find(struct str method, struct str target, struct arena *are
  * Errors: ERR_BAD_REQUEST; ERR_ILLEGAL_ARGUMENT for %00. */
 MUST_USE int url_decode(struct str raw, struct arena *arena, struct str *out, struct error *err);
 
-/* A raw segment as a namespace: split at the text %1F (or %1f), then each level decoded. */
-MUST_USE int url_decode_namespace(struct str raw, struct arena *arena, struct namespace_ident *out,
-                                  struct error *err);
+/* A raw segment as a namespace: split at the text %1F (or %1f), or, when there is none, at the
+ * separator that was announced to clients (an ASCII character, as it is or percent-encoded; '\0':
+ * none was); then each level decoded. */
+MUST_USE int url_decode_namespace(struct str raw, char announced, struct arena *arena,
+                                  struct namespace_ident *out, struct error *err);
 
 /* The raw value of the first query parameter of that name; false when there is none. */
 bool url_query_raw(struct str query, const char *name, struct str *raw);

@@ -19,6 +19,7 @@ struct service {
     const struct clock *clock;
     const struct random_source *random;
     int64_t idempotency_lifetime_ms;    /* 0: keys are ignored and not advertised */
+    char namespace_separator;           /* announced besides U+001F; '\0': none */
     bool access_log;                    /* one line per request */
     struct idempotent_waiting *waiting; /* duplicates of requests that still run */
     char request_id_seed[17];           /* of this process: made ids begin with it */

@@ -45,7 +45,7 @@ static void decode_namespace(struct str raw, struct arena *arena)
 {
     struct namespace_ident ns;
     struct error err = {0};
-    if (url_decode_namespace(raw, arena, &ns, &err) != 0) {
+    if (url_decode_namespace(raw, '\0', arena, &ns, &err) != 0) {
         fuzz_check_error(&err);
         return;
     }

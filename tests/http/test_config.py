@@ -1,7 +1,7 @@
 """GET /v1/config: what clients decide everything else by (rest.md 2)."""
 import unittest
 
-from tests.harness import BAD_REQUEST, DEFAULT_WAREHOUSE, FirnTest, quote
+from tests.harness import BAD_REQUEST, DEFAULT_WAREHOUSE, FirnTest, quote, run_firn
 
 ENDPOINTS = {
     "GET /v1/{prefix}/namespaces",
@@ -137,6 +137,28 @@ class Config(FirnTest):
     def test_authorization_is_ignored_without_authentication(self):
         for value in ("Bearer None", "Bearer x", "Basic eDp5", "nonsense"):
             self.assert_status(200, self.client.get("/v1/config", headers={"Authorization": value}))
+
+
+class Separator(FirnTest):
+    server_args = ("--namespace-separator", ".")
+
+    def test_announced_and_taken_beside_the_other(self):
+        config = self.client.get("/v1/config").json
+        self.assertEqual("%2E", config["overrides"]["namespace-separator"])
+        for levels in (["a"], ["a", "b"], ["a", "b", "c"]):
+            self.assert_status(200, self.client.post("/v1/namespaces", {"namespace": levels}))
+        for path in ("a.b.c", "a%2Eb%2Ec", "a%1Fb%1Fc"):
+            reply = self.assert_status(200, self.client.get(f"/v1/namespaces/{path}"))
+            self.assertEqual(["a", "b", "c"], reply.json["namespace"])
+        for parent in ("a.b", "a%2Eb", "a%1Fb", "a%252Eb"):
+            reply = self.assert_status(200, self.client.get(f"/v1/namespaces?parent={parent}"))
+            self.assertEqual([["a", "b", "c"]], reply.json["namespaces"], parent)
+
+    def test_only_a_character_that_may_stand_in_a_path(self):
+        for bad in ("/", "%", "?", "a", " ", "..", "é"):
+            status, _, err = run_firn("serve", "--namespace-separator", bad, "--print-options")
+            self.assertEqual(2, status, bad)
+            self.assertIn("namespace-separator", err)
 
 
 if __name__ == "__main__":

@@ -187,15 +187,34 @@ static void test_decode_namespace(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct namespace_ident ns;
-        assert_int_equal(url_decode_namespace(str_cstr(rows[i].raw), arena, &ns, &err), 0);
+        assert_int_equal(url_decode_namespace(str_cstr(rows[i].raw), '\0', arena, &ns, &err), 0);
         assert_int_equal(ns.level_count, rows[i].count);
         for (size_t level = 0; level < rows[i].count; level++)
             assert_str(ns.levels[level], rows[i].levels[level]);
     }
+    static const struct {
+        const char *raw;
+        size_t count;
+        const char *levels[3];
+    } announced[] = {
+        {"a.b", 2, {"a", "b"}},
+        {"a%2Eb.c", 3, {"a", "b", "c"}},
+        {"a.b%1Fc.d", 2, {"a.b", "c.d"}},
+        {"a%252Eb", 1, {"a%2Eb"}},
+        {"a%2", 0, {NULL}},
+        {"a%G.b", 0, {NULL}},
+    };
+    for (size_t i = 0; i < COUNT_OF(announced); i++) {
+        struct namespace_ident ns;
+        int rc = url_decode_namespace(str_cstr(announced[i].raw), '.', arena, &ns, &err);
+        assert_int_equal(rc, announced[i].count == 0 ? -1 : 0);
+        for (size_t level = 0; level < announced[i].count; level++)
+            assert_str(ns.levels[level], announced[i].levels[level]);
+    }
     struct namespace_ident ns;
-    assert_int_equal(url_decode_namespace(STR("a%1Fb%0"), arena, &ns, &err), -1);
+    assert_int_equal(url_decode_namespace(STR("a%1Fb%0"), '\0', arena, &ns, &err), -1);
     assert_int_equal(err.kind, ERR_BAD_REQUEST);
-    assert_int_equal(url_decode_namespace(STR("a%1F%00"), arena, &ns, &err), -1);
+    assert_int_equal(url_decode_namespace(STR("a%1F%00"), '\0', arena, &ns, &err), -1);
     assert_int_equal(err.kind, ERR_ILLEGAL_ARGUMENT);
 }
 

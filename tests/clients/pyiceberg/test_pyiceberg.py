@@ -2,25 +2,28 @@
 
 Runs in the environment of tests/clients/venv.sh pyiceberg; see tests/run.py --suite pyiceberg."""
 import datetime
+import json
 import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 import unittest
+import urllib.request
 import uuid
 
 import pyarrow as pa
 from pyiceberg.catalog import load_catalog
 from pyiceberg.exceptions import (CommitFailedException, NamespaceAlreadyExistsError,
                                   NamespaceNotEmptyError, NoSuchNamespaceError, NoSuchTableError,
-                                  TableAlreadyExistsError)
+                                  NoSuchViewError, TableAlreadyExistsError, ViewAlreadyExistsError)
 from pyiceberg.expressions import EqualTo, GreaterThanOrEqual
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table.sorting import NullOrder, SortDirection, SortField, SortOrder
 from pyiceberg.transforms import (BucketTransform, DayTransform, IdentityTransform,
                                   TruncateTransform)
+from pyiceberg.view.metadata import SQLViewRepresentation, ViewVersion
 from pyiceberg.types import DateType, IntegerType, LongType, NestedField, StringType
 
 from tests.harness import Server
@@ -39,9 +42,11 @@ def ids(table, **scan):
 
 
 class Client(unittest.TestCase):
+    arguments = ()
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(args=list(cls.arguments))
         cls.server.start()
         cls.catalog = cls.connect()
 
@@ -92,6 +97,65 @@ class Namespaces(Client):
         self.assertEqual(10, len(small.list_tables(self.ns)))
 
 
+class Separator(Client):
+    """A catalog that announces a separator of levels, which this client then joins them with."""
+    arguments = ("--namespace-separator", ".")
+
+    def test_levels(self):
+        ns = (self.ns, "inner", "more")
+        self.catalog.create_namespace((self.ns, "inner"))
+        self.catalog.create_namespace(ns)
+        self.assertEqual([(self.ns, "inner")], self.catalog.list_namespaces(self.ns))
+        self.assertEqual([ns], self.catalog.list_namespaces((self.ns, "inner")))
+        self.catalog.create_table((*ns, "t"), SCHEMA).append(rows(1, 2))
+        self.assertEqual([1, 2], ids(self.catalog.load_table((*ns, "t"))))
+        self.assertEqual([(*ns, "t")], self.catalog.list_tables(ns))
+
+
+class Views(Client):
+    VERSION = ViewVersion(version_id=1, schema_id=0, timestamp_ms=1, summary={"engine": "test"},
+                          representations=[SQLViewRepresentation(type="sql", sql="SELECT 1 AS id",
+                                                                 dialect="spark")],
+                          default_namespace=["default"])
+
+    def test_life(self):
+        name = (self.ns, "v")
+        made = self.catalog.create_view(name, Schema(NestedField(1, "id", IntegerType())), self.VERSION,
+                                        properties={"owner": "me"})
+        self.assertEqual("me", made.properties["owner"])
+        self.assertTrue(self.catalog.view_exists(name))
+        self.assertEqual([name], self.catalog.list_views(self.ns))
+        self.assertEqual([], self.catalog.list_tables(self.ns))
+        view = self.catalog.load_view(name)
+        self.assertEqual("SELECT 1 AS id", view.sql_for("spark").sql)
+        with self.assertRaises(ViewAlreadyExistsError):
+            self.catalog.create_view(name, Schema(NestedField(1, "id", IntegerType())), self.VERSION)
+        with self.assertRaises(NoSuchTableError):
+            self.catalog.load_table(name)
+        self.catalog.drop_view(name)
+        self.assertFalse(self.catalog.view_exists(name))
+        with self.assertRaises(NoSuchViewError):
+            self.catalog.load_view(name)
+
+    def test_register(self):
+        name = (self.ns, "v")
+        self.catalog.create_view(name, Schema(NestedField(1, "id", IntegerType())), self.VERSION)
+        with urllib.request.urlopen(f"{self.server.url}/v1/namespaces/{self.ns}/views/v") as reply:
+            location = json.load(reply)["metadata-location"]
+        with self.assertRaises(ViewAlreadyExistsError):
+            self.catalog.register_view(name, location)
+        self.catalog.drop_view(name)
+        self.catalog.register_view(name, location)
+        self.assertEqual("SELECT 1 AS id", self.catalog.load_view(name).sql_for("spark").sql)
+
+    def test_pages(self):
+        small = self.connect(**{"rest-page-size": "2"})
+        for i in range(5):
+            self.catalog.create_view((self.ns, f"v{i}"), Schema(NestedField(1, "id", IntegerType())),
+                                     self.VERSION)
+        self.assertEqual(5, len(small.list_views(self.ns)))
+
+
 class Names(Client):
     def test_life(self):
         self.table()
@@ -119,6 +183,11 @@ class Names(Client):
         self.assertEqual([1, 2, 3], ids(self.catalog.load_table((self.ns, "again"))))
 
     def test_purge(self):
+        kept = self.table("kept")
+        kept.append(rows(1))
+        self.catalog.drop_table((self.ns, "kept"))
+        self.assertEqual([1], ids(self.catalog.register_table((self.ns, "again"),
+                                                              kept.metadata_location)))
         self.table().append(rows(1))
         self.catalog.purge_table((self.ns, "t"))
         self.assertFalse(self.catalog.table_exists((self.ns, "t")))
