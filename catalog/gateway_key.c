@@ -238,6 +238,15 @@ int gateway_key_open(const struct gateway_keys *keys, struct str access_key_id,
     return 0;
 }
 
+struct str gateway_keys_mark(const struct gateway_keys *keys, const struct str *parts,
+                             size_t part_count, struct arena *arena)
+{
+    struct sha256 digest = sha256_of_parts(parts, part_count);
+    struct sha256 mark = mac(&keys->rows[keys->count - 1], STR("firn gateway mark, version 1"),
+                             str_from((const char *)digest.bytes, SHA256_BYTES));
+    return base64url_encode(arena, str_from((const char *)mark.bytes, SHA256_BYTES));
+}
+
 bool gateway_grant_covers(const struct gateway_grant *grant, struct str key)
 {
     for (size_t i = 0; i < grant->prefix_count; i++) {

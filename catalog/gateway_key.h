@@ -42,6 +42,11 @@ MUST_USE int gateway_key_open(const struct gateway_keys *keys, struct str access
                               struct str session_token, int64_t now_ms, struct arena *arena,
                               struct gateway_grant *out, struct str *secret, struct error *err);
 
+/* A text that only this installation can make of the parts, for handing something out and knowing
+ * it again: 43 characters of base64url. */
+struct str gateway_keys_mark(const struct gateway_keys *keys, const struct str *parts,
+                             size_t part_count, struct arena *arena);
+
 /* Is the key (of an object, or a prefix of a listing) below one of the grant's prefixes? By
  * bytes: prefixes end in '/'. */
 bool gateway_grant_covers(const struct gateway_grant *grant, struct str key);

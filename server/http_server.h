@@ -112,6 +112,11 @@ uint16_t http_server_port(const struct http_server *server);
  * the reply. */
 struct str http_exchange_header(struct http_exchange *x, const char *name);
 
+/* All of them, as sent, in the order they came; views that live as long as the exchange. Loop
+ * thread, in head(). */
+struct http_field;
+size_t http_exchange_headers(struct http_exchange *x, struct http_field **out);
+
 /* Exactly once per exchange: in head(), in request() or from any thread after it. *reply is copied;
  * the body must be in the exchange's arena, constant, or have a release. The exchange must not be
  * touched after it, except by its caller while still in head() or request(). */
