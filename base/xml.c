@@ -16,6 +16,8 @@
 
 #include "base/log.h"
 
+#define NAMESPACE_SEPARATOR '|' /* no part of a name */
+
 struct reader {
     XML_Parser expat;
     struct arena *arena;
@@ -43,10 +45,11 @@ static bool is_blank(struct str text)
     return true;
 }
 
+/* Of "namespace|name", or of "name". */
 static struct str local_name(const char *name)
 {
-    const char *colon = strrchr(name, ':');
-    return str_cstr(colon == NULL ? name : colon + 1);
+    const char *separator = strrchr(name, NAMESPACE_SEPARATOR);
+    return str_cstr(separator == NULL ? name : separator + 1);
 }
 
 static void on_start(void *arg, const char *name, const char **attributes)
@@ -152,7 +155,7 @@ int xml_parse(struct str text, size_t elements_max, struct arena *arena, struct 
         return error_set(err, ERR_BAD_REQUEST, "The XML document is not in UTF-8");
     if (text.len > INT_MAX)
         return error_set(err, ERR_BAD_REQUEST, "The XML document is too large");
-    struct reader reader = {.expat = XML_ParserCreate("UTF-8"),
+    struct reader reader = {.expat = XML_ParserCreateNS("UTF-8", NAMESPACE_SEPARATOR),
                             .arena = arena,
                             .elements_max = elements_max,
                             .text = BUF_INIT(XML_TEXT_BYTES_MAX)};
