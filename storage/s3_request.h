@@ -9,6 +9,10 @@
 
 #include "storage/s3_signature.h"
 
+#define S3_KEY_BYTES_MAX 1024
+#define S3_TARGET_BYTES_MAX 16384
+#define S3_QUERY_ITEMS_MAX 32
+
 enum s3_operation {
     S3_UNKNOWN,
     S3_LIST_BUCKETS,
@@ -31,11 +35,13 @@ enum s3_operation {
     S3_LIST_PARTS,
 };
 
+/* LISTS: of a bucket, or of a part of it that the query's `prefix` names. The parts of an upload
+ * are for those who write. */
 enum s3_effect { S3_READS, S3_WRITES, S3_LISTS };
 
 struct s3_request {
     enum s3_operation operation;
-    enum s3_effect effect;
+    enum s3_effect effect;                 /* S3_WRITES when the operation is unknown */
     struct str bucket, key;                /* decoded; empty when there is none */
     struct s3_query_item *query;           /* in the order of the request, decoded */
     size_t query_count;                    /* X-Amz-* of presigned requests are not in it */
@@ -46,15 +52,18 @@ struct s3_request {
 };
 
 /* `target`: path and query as sent, path style: /bucket[/key][?query]. `copy_source`: value of
- * x-amz-copy-source or STR_NONE. Errors: ERR_BAD_REQUEST (malformed escapes, NUL, not UTF-8, too
- * long); an operation that is not known is no error: S3_UNKNOWN. */
+ * x-amz-copy-source or STR_NONE. Keys are opaque here: whoever lets one reach a store judges its
+ * dots and slashes. '+' is a plus. Errors: ERR_BAD_REQUEST (malformed escapes, NUL, not UTF-8, too
+ * long, too many parameters); an operation that is not known is no error: S3_UNKNOWN, and bucket
+ * and key are there all the same. */
 MUST_USE int s3_request_parse(struct str method, struct str target, struct str copy_source,
                               struct arena *arena, struct s3_request *out, struct error *err);
 
-/* The value of a query parameter; STR_NONE when absent. */
+/* The value of a query parameter; STR_NONE when absent, empty when it is there without one. */
 struct str s3_request_query(const struct s3_request *request, const char *name);
 
-/* May a header of a request be signed, or believed, for that operation? Names in any case. */
+/* May a header of a request be signed, or believed, for that operation? Names in any case. Not
+ * among them: Authorization and x-amz-security-token, which say who asks, not what. */
 bool s3_header_allowed(enum s3_operation operation, struct str name);
 
 const char *s3_operation_name(enum s3_operation operation); /* "GetObject" */
