@@ -264,15 +264,6 @@ static const struct file_reader_backend reader_backend = {
     .close = cached_reader_close,
 };
 
-static void cut_range(struct file_reader *reader, int64_t offset, int64_t length)
-{
-    int64_t bytes = reader->stat.bytes;
-    if (offset < 0)
-        offset = -offset > bytes ? 0 : bytes + offset;
-    reader->offset = offset > bytes ? bytes : offset;
-    reader->length = length > bytes - reader->offset ? bytes - reader->offset : length;
-}
-
 static int cached_open(struct file_io *base, struct str location, int64_t offset, int64_t length,
                        struct file_reader **out, struct error *err)
 {
@@ -288,7 +279,7 @@ static int cached_open(struct file_io *base, struct str location, int64_t offset
     reader->location = arena_str(arena, location);
     const struct str parts[] = {io->place, location, str_cstr(stat.etag)};
     reader->file = sha256_of_parts(parts, 3);
-    cut_range(&reader->base, offset, length);
+    file_reader_cut(&reader->base, offset, length);
     reader->at = reader->base.offset;
     *out = &reader->base;
     return 0;
