@@ -34,7 +34,7 @@ int view_create_parse(struct str body, struct arena *arena, struct view_create *
         return -1;
     out->name = raw_json_string(values[NAME], arena);
     if (values[LOCATION].ptr != NULL)
-        out->location = location_without_slashes(raw_json_string(values[LOCATION], arena));
+        out->location = raw_json_string(values[LOCATION], arena);
     if (out->location.len == 0)
         out->location = STR_NONE;
     out->schema = values[SCHEMA];

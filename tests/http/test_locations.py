@@ -1,14 +1,20 @@
-"""Where tables and views may lie (reliability.md 3.1): who comes first keeps others away, also from
-the places of his properties, and also when both come at once."""
+"""Where tables and views may lie (reliability.md 3.1): every endpoint that takes a location against the
+corpus of tests/data/locations; who comes first keeps others away, also from the places of his
+properties, and also when both come at once."""
+import json
+import os
 import threading
+from pathlib import Path
 
-from tests.harness import BAD_REQUEST, FirnTest, Server, set_properties
+from tests.harness import (BAD_REQUEST, FirnTest, Server, append, create_updates, local_path,
+                           set_properties, snapshot, state_of)
 from tests.http.test_views import SCHEMA as VIEW_SCHEMA
 from tests.http.test_views import version
 
 PATHS = ("write.data.path", "write.metadata.path", "write.object-storage.path",
          "write.folder-storage.path")
 ROUNDS = 25
+CORPUS = Path(__file__).parent.parent / "data/locations/corpus.txt"
 
 
 def set_location(location):
@@ -248,3 +254,176 @@ class Recreated(LocationTest):
         self.assertEqual(1, len(seen))
         client.close()
         server.stop()
+
+
+class Corpus(LocationTest):
+    """Each line of the corpus against each endpoint that takes a location: L02, L05, L06, L07."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        client = cls.server.client()
+        assert client.create_namespace("corpus").status == 200
+        cls.t, cls.other = (client.create_table("corpus", name).json for name in ("t", "other"))
+        updates, requirements = append(cls.t["metadata"])
+        cls.t = client.commit("corpus", "t", updates, requirements).json
+        assert client.post("/v1/namespaces/corpus/views", {
+            "name": "v", "schema": VIEW_SCHEMA, "view-version": version(), "properties": {},
+        }).status == 200
+        client.close()
+        with open(CORPUS, encoding="utf-8") as f:
+            lines = [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+        assert len(lines) >= 500
+        cls.corpus = [(verdict, cls.filled(json.loads(text))) for verdict, text in lines]
+
+    @classmethod
+    def filled(cls, text):
+        other = cls.other["metadata"]["location"]
+        root = other.rsplit("/", 2)[0]
+        path = local_path(root)
+        for name, value in {"data": "file://" + cls.server.data, "root": root, "path": path,
+                            "rel": path[1:], "upper": "file://" + path.upper(), "cut": root[:-1],
+                            "ns": "corpus", "other": other, "other_path": local_path(other)}.items():
+            text = text.replace("{%s}" % name, value)
+        return text
+
+    def refuses(self, send, verdicts=("malformed", "outside", "parent", "taken"),
+                statuses=(400,)):
+        """`send(place)` is refused for every line of these verdicts, and leaves nothing behind."""
+        before, history = state_of(self.server, self.client), len(self.client.history())
+        for verdict, place in self.corpus:
+            if verdict not in verdicts:
+                continue
+            reply = send(place)
+            if reply.status not in statuses:
+                self.fail(f"{verdict}: {place!r}: {reply!r}")
+            if reply.status == 400:
+                self.assertIn(reply.error["type"], BAD_REQUEST, place)
+        self.assertEqual(before, state_of(self.server, self.client))
+        self.assertEqual(history, len(self.client.history()))
+
+    def commit(self, *updates):
+        return self.client.commit("corpus", "t", updates)
+
+    def replace_view(self, *updates):
+        return self.client.post("/v1/namespaces/corpus/views/v",
+                                {"requirements": [], "updates": list(updates)})
+
+    def create_view_at(self, **fields):
+        return self.client.post("/v1/namespaces/corpus/views", {
+            "name": "fresh", "schema": VIEW_SCHEMA, "view-version": version(), "properties": {},
+            **fields})
+
+    def test_create(self):
+        self.refuses(lambda place: self.client.create_table("corpus", "fresh", location=place))
+
+    def test_stage_create(self):
+        self.refuses(lambda place: self.client.create_table(
+            "corpus", "fresh", location=place, **{"stage-create": True}))
+
+    def test_create_by_commit(self):
+        def send(place):
+            updates = create_updates({**self.other["metadata"], "location": place})
+            return self.client.commit("corpus", "fresh", updates, [{"type": "assert-create"}])
+        self.refuses(send)
+
+    def test_set_location(self):
+        self.refuses(lambda place: self.commit(set_location(place)))
+
+    def test_set_location_in_a_transaction(self):
+        self.refuses(lambda place: self.client.transaction(
+            [("corpus", "t", [set_properties(a="b"), set_location(place)])]))
+
+    def test_paths(self):
+        for path in PATHS:
+            with self.subTest(path):
+                self.refuses(lambda place, path=path: self.commit(set_properties(**{path: place})))
+
+    def test_paths_in_a_transaction(self):
+        self.refuses(lambda place: self.client.transaction(
+            [("corpus", "t", [set_properties(**{PATHS[0]: place})])]))
+
+    def test_paths_at_create(self):
+        for path in PATHS:
+            with self.subTest(path):
+                self.refuses(lambda place, path=path: self.client.create_table(
+                    "corpus", "fresh", properties={path: place}))
+
+    def test_views(self):
+        self.refuses(lambda place: self.create_view_at(location=place))
+        self.refuses(lambda place: self.replace_view(set_location(place)))
+        for path in PATHS:
+            with self.subTest(path):
+                self.refuses(lambda place, path=path: self.create_view_at(properties={path: place}))
+                self.refuses(lambda place, path=path: self.replace_view(
+                    set_properties(**{path: place})))
+
+    FILES = ("malformed", "outside", "taken")  # a file may lie beside the tables
+
+    def test_manifest_list(self):
+        def send(place):
+            snap = {**snapshot(self.t["metadata"]), "manifest-list": place + "/snap.avro"}
+            return self.commit({"action": "add-snapshot", "snapshot": snap})
+        self.refuses(send, self.FILES)
+
+    def test_statistics(self):
+        current = self.t["metadata"]["current-snapshot-id"]
+        self.refuses(lambda place: self.commit({"action": "set-statistics", "statistics": {
+            "snapshot-id": current, "statistics-path": place + "/s.puffin", "file-size-in-bytes": 1,
+            "file-footer-size-in-bytes": 1, "blob-metadata": []}}), self.FILES)
+        self.refuses(lambda place: self.commit({
+            "action": "set-partition-statistics", "partition-statistics": {
+                "snapshot-id": current, "statistics-path": place + "/p.parquet",
+                "file-size-in-bytes": 1}}), self.FILES)
+
+    def test_register_from(self):
+        """The metadata file's own place: what is not there is 404, and never looked for outside."""
+        for where in ("/register", "/register-view"):
+            def send(place, where=where):
+                return self.client.post(f"/v1/namespaces/corpus{where}", {
+                    "name": "fresh", "metadata-location": place + "/1.metadata.json"})
+            self.refuses(send, ("malformed", "outside"))
+            self.refuses(send, ("parent", "taken"), (400, 404))
+
+    def register_document(self, change):
+        """Registers a file with a document that differs from another table's."""
+        document = json.loads(json.dumps(self.t["metadata"]))
+        document["location"] = self.other["metadata"]["location"] + "-registered"
+        document["table-uuid"] = "2cc52516-5e73-41f2-b139-545d41a4e151"
+        change(document)
+        with open(local_path(self.file), "w", encoding="utf-8") as f:
+            json.dump(document, f)
+        reply = self.client.register("corpus", "fresh", self.file)
+        os.truncate(local_path(self.file), 0)
+        return reply
+
+    def test_registered_documents(self):
+        self.file = os.path.dirname(self.t["metadata-location"]) + "/9-x.metadata.json"
+        Path(local_path(self.file)).touch()
+        self.addCleanup(os.remove, local_path(self.file))
+
+        def put(place, *steps):
+            def change(document):
+                at = document
+                for step in steps[:-1]:
+                    at = at[step]
+                at[steps[-1]] = place
+            return self.register_document(change)
+        self.refuses(lambda place: put(place, "location"))
+        for path in PATHS:
+            self.refuses(lambda place, path=path: put(place, "properties", path))
+        self.refuses(lambda place: put(place + "/s.avro", "snapshots", 0, "manifest-list"),
+                     self.FILES)
+
+    def test_free_places_are_accepted(self):
+        for verdict, place in self.corpus:
+            if verdict != "free":
+                continue
+            with self.subTest(place):
+                reply = self.client.create_table("corpus", "fresh", location=place)
+                self.assert_status(200, reply)
+                self.assertEqual(place.rstrip("/"), reply.json["metadata"]["location"])
+                self.assert_commits("corpus", "t", [set_properties(**{
+                    PATHS[0]: place.rstrip("/") + "-"})])
+                self.assert_status(204, self.client.drop_table("corpus", "fresh"))
+        self.assert_commits("corpus", "t", [{"action": "remove-properties", "removals": [PATHS[0]]}])
