@@ -39,7 +39,7 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIPPED = re.compile(r"^skipped: .*$", re.M)
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test\(s\)", re.M)
 # Modules whose classes run side by side, because together they would be the last to end
-SPLIT = ("test_bad_input", "test_hostile")
+SPLIT = ("test_bad_input", "test_hostile", "test_locations")
 
 
 class Job:
