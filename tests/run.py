@@ -121,7 +121,7 @@ def http_jobs(suite, variant, recordings=None):
         names = [full]
         if module in SPLIT:
             text = (ROOT / "tests" / "http" / f"{module}.py").read_text()
-            names = [f"{full}.{name}" for name in re.findall(r"^class (\w+)\(Hostile\)", text, re.M)]
+            names = [f"{full}.{name}" for name in re.findall(r"^class (\w+)\((?:Hostile|LocationTest)\)", text, re.M)]
         for name in names:
             jobs.append(Job(suite, f"http {name.removeprefix('tests.http.')}", python_tests(name),
                             env=env, weight=10 if len(names) > 1 else 5))
