@@ -37,7 +37,7 @@ JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIPPED = re.compile(r"^skipped: .*$", re.M)
-CMOCKA = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) test\(s\)", re.M)
+CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", re.M)
 # Modules whose classes run side by side, because together they would be the last to end
 SPLIT = ("test_bad_input", "test_hostile", "test_locations")
 
@@ -71,7 +71,8 @@ class Job:
             found = collections.Counter()  # a program may run several groups
             for word, n in CMOCKA.findall(self.output):
                 found[word] += int(n)
-            self.passed, self.failed = found["PASSED"], found["FAILED"]
+            self.passed, self.failed, self.skipped = (
+                found[word] for word in ("PASSED", "FAILED", "SKIPPED"))
         elif self.kind == "status":
             self.passed, self.failed = int(status == 0), int(status != 0)
         else:
