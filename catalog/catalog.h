@@ -16,10 +16,21 @@
 
 struct catalog;
 
-/* Opens the storage of one warehouse by its canonical root; main.c decides which backend. */
-typedef int storage_open_fn(struct str root, const struct storage_options *options,
+/* Opens the storage of one warehouse; main.c decides which backend. Both are canonical: `place` is
+ * where the files lie, `root` what their locations begin with. They differ when clients reach the
+ * files through the gateway alone. */
+typedef int storage_open_fn(struct str place, struct str root,
+                            const struct storage_options *options,
                             const struct storage_context *context, struct file_io **out,
                             struct error *err);
+
+/* How clients come to the files of a warehouse (contract/rest.md 13). */
+enum warehouse_access {
+    WAREHOUSE_DIRECT,  /* with keys of their own; they are told where */
+    WAREHOUSE_VEND,    /* with short-lived keys for a table's files */
+    WAREHOUSE_SIGN,    /* with signatures for single requests */
+    WAREHOUSE_GATEWAY, /* through this program, with keys of its own */
+};
 
 struct catalog_options {
     struct metastore *metastore; /* borrowed: closed after the catalog */
@@ -29,6 +40,11 @@ struct catalog_options {
     const struct random_source *random;
     struct str default_warehouse;          /* name */
     struct str default_warehouse_location; /* used when it does not exist yet */
+    bool default_warehouse_storage_given;  /* the two below: used, though its row may have others */
+    enum warehouse_access default_warehouse_access;
+    struct storage_options default_warehouse_storage;
+    bool default_warehouse_skip_scope_check;
+    const char *secret_key_file; /* seals secrets of warehouses; made at first need; borrowed */
     size_t table_cache_bytes;
     int64_t idempotency_lifetime_ms; /* 0: keys are ignored */
     bool unique_table_locations;     /* default locations end in the table's uuid */

@@ -30,6 +30,26 @@ struct catalog {
 /* warehouse.c */
 MUST_USE int warehouses_load(struct catalog *catalog, struct error *err);
 void warehouses_close(struct catalog *catalog);
+/* warehouse_options.c: what the row of a warehouse keeps besides name and root. */
+struct warehouse_options {
+    enum warehouse_access access;
+    struct str place; /* STR_NONE: the root */
+    struct storage_options storage;
+};
+/* Errors: ERR_ILLEGAL_ARGUMENT (a value that no option can have), those of the key file. */
+MUST_USE int warehouse_options_write(struct catalog *catalog, struct str warehouse,
+                                     const struct warehouse_options *options, struct arena *arena,
+                                     struct str *out, struct error *err);
+/* Errors: ERR_UNAVAILABLE naming the warehouse: the key is another, or missing; those of the key
+ * file. */
+MUST_USE int warehouse_options_read(struct catalog *catalog, struct str warehouse, struct str text,
+                                    struct arena *arena, struct warehouse_options *out,
+                                    struct error *err);
+/* warehouse_probe.c: proves that files can be written, read, listed and removed there, and that
+ * keys are confined (`create`). Errors: what the store answers; ERR_ILLEGAL_ARGUMENT (no such
+ * access). */
+MUST_USE int warehouse_probe(struct catalog *catalog, const struct warehouse_create *create,
+                             struct file_io *io, struct str root, struct error *err);
 /* principals.c */
 MUST_USE int principals_load(struct catalog *catalog, struct error *err);
 /* idempotency.c */

@@ -4,8 +4,9 @@
  *    walk it without a lock. Changes of it happen one at a time, under catalog->lock.
  * 2. A warehouse is in the list exactly while its row is durable: it enters after the row was
  *    written, and is marked dropped after the row is gone.
- * 3. No root of a live warehouse contains another's: a location belongs to one warehouse at most.
- */
+ * 3. No root of a live warehouse contains another's, and no place another's: a location belongs to
+ *    one warehouse at most, and so does a file.
+ * 4. A struct warehouse holds no secret; its open storage does. */
 #include "catalog/warehouse.h"
 
 #include <assert.h>
@@ -110,7 +111,7 @@ static int check_name(struct str name, struct error *err)
 static int default_location(struct catalog *catalog, struct str name, struct arena *arena,
                             struct str *out, struct error *err)
 {
-    const struct location *beside = &catalog_default_warehouse(catalog)->root;
+    const struct location *beside = &catalog_default_warehouse(catalog)->place;
     struct str path = beside->path;
     while (path.len > 0 && path.ptr[path.len - 1] != '/')
         path.len--;
@@ -123,74 +124,111 @@ static int default_location(struct catalog *catalog, struct str name, struct are
     return 0;
 }
 
-static int check_root(struct catalog *catalog, const struct location *root, struct error *err)
+static bool overlap(const struct location *a, const struct location *b)
 {
-    if (str_equal(root->scheme, STR("file")) && root->path.len <= 1)
-        return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                         "A warehouse cannot be the root of the file system");
+    return location_contains(a, b) || location_contains(b, a);
+}
+
+static int check_overlap(struct catalog *catalog, const struct location *location,
+                         struct error *err)
+{
     for (struct warehouse *at = atomic_load(&catalog->warehouses); at != NULL; at = at->next) {
         if (atomic_load(&at->dropped))
             continue;
-        if (location_contains(&at->root, root) || location_contains(root, &at->root))
+        if (overlap(&at->root, location) || overlap(&at->place, location))
             return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                             "Location %.*s overlaps that of warehouse %.*s", STR_ARG(root->text),
-                             STR_ARG(at->name));
+                             "Location %.*s overlaps that of warehouse %.*s",
+                             STR_ARG(location->text), STR_ARG(at->name));
     }
     return 0;
 }
 
+/* A name that a bucket can have, as all stores see it. */
+static bool is_bucket_name(struct str name)
+{
+    bool is_address = true;
+    if (name.len < 3 || name.len > 63 || str_contains(name, STR("..")))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool is_inner = c == '-' || c == '.';
+        bool is_digit = c >= '0' && c <= '9';
+        is_address = is_address && (is_digit || c == '.');
+        if (!is_digit && !(c >= 'a' && c <= 'z') && !(is_inner && i > 0 && i + 1 < name.len))
+            return false;
+    }
+    return !is_address;
+}
+
+/* What the locations of the warehouse's tables begin with, seen from the place of its files. */
+static int choose_root(struct catalog *catalog, const struct warehouse_create *create,
+                       const struct location *place, struct arena *arena, struct location *root,
+                       struct error *err)
+{
+    *root = *place;
+    if (str_equal(place->scheme, STR("file")) && place->path.len <= 1)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "A warehouse cannot be the root of the file system");
+    if (check_overlap(catalog, place, err) != 0)
+        return -1;
+    if (create->access != WAREHOUSE_GATEWAY)
+        return 0;
+    if (!is_bucket_name(create->name))
+        return error_set(
+            err, ERR_ILLEGAL_ARGUMENT,
+            "Invalid warehouse name '%.*s': with access gateway it is a bucket's: 3 to "
+            "63 lower-case letters, digits, '-' and '.'",
+            STR_ARG(create->name));
+    if (location_parse(arena_printf(arena, "s3://%.*s", STR_ARG(create->name)), arena, root, err) !=
+        0)
+        return -1;
+    return check_overlap(catalog, root, err);
+}
+
 /* ---- storage --------------------------------------------------------------------------------- */
 
-static int open_storage(struct catalog *catalog, struct str root, struct file_io **out,
-                        struct error *err)
+static int open_storage(struct catalog *catalog, const struct location *place,
+                        const struct location *root, const struct storage_options *options,
+                        struct file_io **out, struct error *err)
 {
-    const struct storage_options none = {0};
     const struct storage_context context = {catalog->options.clock, catalog->options.random};
-    return catalog->options.storage_open(root, &none, &context, out, err);
+    return catalog->options.storage_open(place->text, root->text, options, &context, out, err);
 }
 
-static int probe_file(struct file_io *io, struct str location, struct str body, struct error *err)
-{
-    struct buf back = BUF_INIT(4096);
-    if (file_io_write_new(io, location, body, err) != 0)
-        return -1;
-    int result = file_io_read(io, location, back.bytes_max, &back, err);
-    if (result == 0 && !str_equal(buf_str(&back), body))
-        result = error_set(err, ERR_UNAVAILABLE, "Storage gave back other bytes than written: %.*s",
-                           STR_ARG(location));
-    buf_free(&back);
-    struct error of_remove = {0}; /* the first error is the one to tell */
-    int removed = file_io_remove(io, location, result == 0 ? err : &of_remove);
-    return result == 0 ? removed : result;
-}
-
-/* Proves that files can be written, read and removed there. */
-static int probe(struct catalog *catalog, struct file_io *io, const struct location *root,
-                 struct error *err)
-{
-    char uuid[UUID_TEXT_BYTES];
-    random_uuid4(catalog->options.random, uuid);
-    struct arena *arena = arena_new();
-    struct str name = arena_printf(arena, "firn-probe-%s", uuid);
-    struct str location = location_join(arena, root->text, name);
-    int result = probe_file(io, location, name, err);
-    arena_free(arena);
-    return result;
-}
-
-/* With the lock held (or while the catalog opens). */
-static struct warehouse *publish(struct catalog *catalog, int64_t id, struct str name,
-                                 struct str root, struct file_io *io)
+static void copy_location(struct catalog *catalog, const struct location *from, struct location *to)
 {
     struct error err;
-    struct warehouse *warehouse = ARENA_NEW(catalog->arena, struct warehouse);
-    warehouse->id = id;
-    warehouse->name = arena_str(catalog->arena, name);
-    warehouse->io = io;
-    int result =
-        location_parse(arena_str(catalog->arena, root), catalog->arena, &warehouse->root, &err);
-    assert(result == 0 && "the root was parsed before");
+    int result = location_parse(arena_str(catalog->arena, from->text), catalog->arena, to, &err);
+    assert(result == 0 && "it was parsed before");
     (void)result;
+}
+
+/* What is known of a warehouse before it is published. */
+struct draft {
+    int64_t id;
+    struct str name;
+    struct location root, place;
+    struct warehouse_options options;
+    struct file_io *io;
+};
+
+/* With the lock held (or while the catalog opens). */
+static struct warehouse *publish(struct catalog *catalog, const struct draft *draft)
+{
+    struct warehouse *warehouse = ARENA_NEW(catalog->arena, struct warehouse);
+    warehouse->id = draft->id;
+    warehouse->name = arena_str(catalog->arena, draft->name);
+    warehouse->access = draft->options.access;
+    warehouse->io = draft->io;
+    copy_location(catalog, &draft->root, &warehouse->root);
+    copy_location(catalog, &draft->place, &warehouse->place);
+    for (size_t i = 0; i < storage_option_count; i++) {
+        const struct storage_option *option = &storage_option_rows[i];
+        struct str value = storage_option_get(&draft->options.storage, option);
+        if (value.ptr != NULL)
+            storage_option_set(&warehouse->storage, option,
+                               option->is_secret ? STR("") : arena_str(catalog->arena, value));
+    }
     warehouse->next = atomic_load(&catalog->warehouses);
     atomic_store(&catalog->warehouses, warehouse);
     return warehouse;
@@ -198,66 +236,80 @@ static struct warehouse *publish(struct catalog *catalog, int64_t id, struct str
 
 /* ---- create and drop ------------------------------------------------------------------------- */
 
-/* Writes the row, then publishes. Takes `io` over on success only. */
-static int write_row(struct catalog *catalog, const struct caller *caller, struct str name,
-                     const struct location *root, struct file_io *io, struct arena *arena,
-                     struct warehouse **out, struct error *err)
+/* Writes the row, then publishes. Takes draft->io over on success only. */
+static int write_row(struct catalog *catalog, const struct caller *caller, struct draft *draft,
+                     struct arena *arena, struct warehouse **out, struct error *err)
 {
+    struct str options;
+    if (warehouse_options_write(catalog, draft->name, &draft->options, arena, &options, err) != 0)
+        return -1;
     json_t *detail = json_object();
-    json_object_set_new(detail, "location", json_stringn(root->text.ptr, root->text.len));
+    json_object_set_new(detail, "location",
+                        json_stringn(draft->place.text.ptr, draft->place.text.len));
+    json_object_set_new(detail, "access",
+                        json_string(warehouse_access_name(draft->options.access)));
     struct mutation mutation = {
         .change = {.kind = CHANGE_WAREHOUSE_CREATE,
-                   .name = name,
-                   .location = root->text,
-                   .properties = STR("{}")},
+                   .name = draft->name,
+                   .location = draft->root.text,
+                   .properties = options},
         .detail = catalog_json_text(detail, arena),
     };
     json_decref(detail);
     switch (mutation_apply(catalog, caller, &mutation, arena)) {
     case CHANGE_APPLIED:
         assert(mutation.change.id > 0);
-        *out = publish(catalog, mutation.change.id, name, root->text, io);
+        draft->id = mutation.change.id;
+        *out = publish(catalog, draft);
         return 0;
     case CHANGE_EXISTS:
-        return error_set(err, ERR_ALREADY_EXISTS, "Warehouse already exists: %.*s", STR_ARG(name));
+        return error_set(err, ERR_ALREADY_EXISTS, "Warehouse already exists: %.*s",
+                         STR_ARG(draft->name));
     default:
         return mutation_error(&mutation, err);
     }
 }
 
-static int create(struct catalog *catalog, const struct caller *caller, struct str name,
-                  struct str location, struct arena *arena, struct warehouse **out,
-                  struct error *err)
+static int create(struct catalog *catalog, const struct caller *caller,
+                  const struct warehouse_create *wanted, struct arena *arena,
+                  struct warehouse **out, struct error *err)
 {
-    struct location root;
-    struct file_io *io;
-    if (location.len == 0 && default_location(catalog, name, arena, &location, err) != 0)
+    struct draft draft = {.name = wanted->name,
+                          .options = {.access = wanted->access, .storage = wanted->storage}};
+    struct str location = wanted->location;
+    if (location.len == 0 && default_location(catalog, wanted->name, arena, &location, err) != 0)
         return -1;
-    if (location_parse(location, arena, &root, err) != 0 || check_root(catalog, &root, err) != 0)
+    if (location_parse(location, arena, &draft.place, err) != 0 ||
+        choose_root(catalog, wanted, &draft.place, arena, &draft.root, err) != 0)
         return -1;
-    if (open_storage(catalog, root.text, &io, err) != 0)
+    if (!str_equal(draft.place.text, draft.root.text))
+        draft.options.place = draft.place.text;
+    if (open_storage(catalog, &draft.place, &draft.root, &wanted->storage, &draft.io, err) != 0)
         return -1;
-    if (probe(catalog, io, &root, err) != 0 ||
-        write_row(catalog, caller, name, &root, io, arena, out, err) != 0) {
-        file_io_close(io);
+    if (warehouse_probe(catalog, wanted, draft.io, draft.root.text, err) != 0 ||
+        write_row(catalog, caller, &draft, arena, out, err) != 0) {
+        file_io_close(draft.io);
         return -1;
     }
-    log_info("warehouse: created name=%.*s location=%.*s", STR_ARG(name), STR_ARG(root.text));
+    log_info("warehouse: created name=%.*s location=%.*s access=%s", STR_ARG(draft.name),
+             STR_ARG(draft.place.text), warehouse_access_name(wanted->access));
     return 0;
 }
 
-int catalog_warehouse_create(struct catalog *catalog, const struct caller *caller, struct str name,
-                             struct str location, struct warehouse **out, struct error *err)
+int catalog_warehouse_create(struct catalog *catalog, const struct caller *caller,
+                             const struct warehouse_create *wanted, struct warehouse **out,
+                             struct error *err)
 {
-    if (check_name(name, err) != 0)
+    if (check_name(wanted->name, err) != 0)
         return -1;
     struct arena *arena = arena_new();
     int result = -1;
     pthread_mutex_lock(&catalog->lock);
-    if (find_name(catalog, name) != NULL)
-        (void)error_set(err, ERR_ALREADY_EXISTS, "Warehouse already exists: %.*s", STR_ARG(name));
+    if (find_name(catalog, wanted->name) != NULL)
+        (void)error_set(err, ERR_ALREADY_EXISTS, "Warehouse already exists: %.*s",
+                        STR_ARG(wanted->name));
     else
-        result = create(catalog, caller, name, location, arena, out, err);
+        result = create(catalog, caller, wanted, arena, out, err);
     pthread_mutex_unlock(&catalog->lock);
     arena_free(arena);
     return result;
@@ -305,23 +357,58 @@ int catalog_warehouse_drop(struct catalog *catalog, const struct caller *caller,
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
+/* The options in force: the row's, or for the default warehouse those that the program was started
+ * with. */
+static int options_in_force(struct catalog *catalog, const struct warehouse_row *row,
+                            struct arena *arena, struct warehouse_options *out, struct error *err)
+{
+    const struct catalog_options *given = &catalog->options;
+    if (warehouse_options_read(catalog, row->name, row->options, arena, out, err) != 0)
+        return -1;
+    if (!given->default_warehouse_storage_given || !str_equal(row->name, given->default_warehouse))
+        return 0;
+    if ((out->access == WAREHOUSE_GATEWAY) !=
+        (given->default_warehouse_access == WAREHOUSE_GATEWAY))
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "Warehouse %.*s was made with access %s: its tables' locations do not "
+                         "allow %s",
+                         STR_ARG(row->name), warehouse_access_name(out->access),
+                         warehouse_access_name(given->default_warehouse_access));
+    out->access = given->default_warehouse_access;
+    out->storage = given->default_warehouse_storage;
+    return 0;
+}
+
+static int load_row(struct catalog *catalog, const struct warehouse_row *row, struct arena *arena,
+                    struct error *err)
+{
+    struct draft draft = {.id = row->id, .name = row->name};
+    if (location_parse(row->location, arena, &draft.root, err) != 0 ||
+        options_in_force(catalog, row, arena, &draft.options, err) != 0)
+        return -1;
+    draft.place = draft.root;
+    if (draft.options.place.ptr != NULL &&
+        location_parse(draft.options.place, arena, &draft.place, err) != 0)
+        return -1;
+    if (open_storage(catalog, &draft.place, &draft.root, &draft.options.storage, &draft.io, err) !=
+        0)
+        return -1;
+    publish(catalog, &draft);
+    return 0;
+}
+
 static int load(struct catalog *catalog, struct arena *arena, struct error *err)
 {
     struct warehouse_row *rows;
     size_t count;
     if (metastore_warehouse_list(catalog->options.metastore, arena, &rows, &count, err) != 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        struct location root;
-        struct file_io *io;
-        if (location_parse(rows[i].location, arena, &root, err) != 0 ||
-            open_storage(catalog, root.text, &io, err) != 0) {
+    for (size_t i = 0; i < count; i++)
+        if (load_row(catalog, &rows[i], arena, err) != 0) {
             log_error("warehouse: cannot be opened: name=%.*s location=%.*s", STR_ARG(rows[i].name),
                       STR_ARG(rows[i].location));
             return -1;
         }
-        publish(catalog, rows[i].id, rows[i].name, root.text, io);
-    }
     return 0;
 }
 
@@ -330,6 +417,13 @@ int warehouses_load(struct catalog *catalog, struct error *err)
     static const struct caller ITSELF = {
         .principal = {"firn", 4}, .client = {"firn", 4}, .operation = "createWarehouse"};
     const struct catalog_options *options = &catalog->options;
+    const struct warehouse_create wanted = {
+        .name = options->default_warehouse,
+        .location = options->default_warehouse_location,
+        .access = options->default_warehouse_access,
+        .storage = options->default_warehouse_storage,
+        .skip_scope_check = options->default_warehouse_skip_scope_check,
+    };
     struct arena *arena = arena_new();
     int result = load(catalog, arena, err);
     arena_free(arena);
@@ -341,9 +435,7 @@ int warehouses_load(struct catalog *catalog, struct error *err)
     if (options->default_warehouse_location.len == 0)
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "The default warehouse %.*s needs a location",
                          STR_ARG(options->default_warehouse));
-    return catalog_warehouse_create(catalog, &ITSELF, options->default_warehouse,
-                                    options->default_warehouse_location,
-                                    &catalog->default_warehouse, err);
+    return catalog_warehouse_create(catalog, &ITSELF, &wanted, &catalog->default_warehouse, err);
 }
 
 void warehouses_close(struct catalog *catalog)

@@ -10,7 +10,10 @@
 struct warehouse {
     int64_t id;
     struct str name;
-    struct location root;
+    struct location root;  /* what the locations of its tables begin with */
+    struct location place; /* where its files lie: the same, unless access is by gateway */
+    enum warehouse_access access;
+    struct storage_options storage; /* a secret is the empty text where one is set */
     struct file_io *io;
     _Atomic bool dropped;
     struct warehouse *next;
@@ -26,13 +29,27 @@ struct warehouse *catalog_default_warehouse(struct catalog *catalog);
 MUST_USE int catalog_warehouse_list(struct catalog *catalog, struct arena *arena,
                                     struct warehouse ***out, size_t *count, struct error *err);
 
-/* One segment of [A-Za-z0-9_.-], at most 128 bytes, not beginning with a dot and not a word that
- * begins a path of the API (namespaces, tables, views, transactions, config, oauth, aws,
- * management); `location` STR_NONE: a directory of that name beside the default warehouse's. Roots
- * may not contain one another. The new root is proven by writing, reading and removing a file
- * there. Errors: ERR_ILLEGAL_ARGUMENT, ERR_ALREADY_EXISTS, ERR_UNAVAILABLE. */
+const char *warehouse_access_name(enum warehouse_access access); /* "vend" */
+bool warehouse_access_parse(struct str text, enum warehouse_access *out);
+
+struct warehouse_create {
+    struct str name;
+    struct str location; /* STR_NONE: a directory of that name beside the default warehouse's */
+    enum warehouse_access access;
+    struct storage_options storage;
+    bool skip_scope_check; /* the store may not confine keys */
+};
+
+/* The name: one segment of [A-Za-z0-9_.-], at most 128 bytes, not beginning with a dot and not a
+ * word that begins a path of the API (namespaces, tables, views, transactions, config, oauth, aws,
+ * management); of one that is served by the gateway also a name that a bucket can have, as its
+ * tables lie at s3://NAME. Neither roots nor places may contain one another. The new place is
+ * proven by writing, reading, listing and removing a file there; and with WAREHOUSE_VEND that keys
+ * for a part of it do not reach beyond that part. Secrets are kept sealed.
+ * Errors: ERR_ILLEGAL_ARGUMENT (also: the store has no such access), ERR_ALREADY_EXISTS,
+ * ERR_UNAVAILABLE; those of the store. */
 MUST_USE int catalog_warehouse_create(struct catalog *catalog, const struct caller *caller,
-                                      struct str name, struct str location, struct warehouse **out,
+                                      const struct warehouse_create *create, struct warehouse **out,
                                       struct error *err);
 
 /* Only when it holds no namespace; the default one stays. Files are not touched.

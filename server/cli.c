@@ -8,12 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define STORAGE_HELP_false(name) "  --" name " TEXT\n"
+#define STORAGE_HELP_true(name) "  --" name "-file FILE\n"
+#define STORAGE_HELP(member, name, secret) STORAGE_HELP_##secret(name)
+
 static const char help[] =
     "firn: an Apache Iceberg REST catalog\n"
     "\n"
     "  firn serve [options]              run the catalog (firn serve --help)\n"
     "  firn warehouse list               the warehouses and their locations\n"
     "  firn warehouse create NAME        make one; with --location L at that place\n"
+    "  firn warehouse show NAME          how its files are reached; no secret is shown\n"
     "  firn warehouse drop NAME          remove an empty one; no file is touched\n"
     "  firn principal list               who may ask for tokens\n"
     "  firn principal create NAME        make one; with --admin one that may manage\n"
@@ -26,12 +31,21 @@ static const char help[] =
     "  firn function drop NAME           take it out; no file is touched\n"
     "  firn version                      print the version\n"
     "\n"
-    "The name of a function is that of its namespace and its own, with dots between: a.b.f. Its\n"
-    "commands take --warehouse NAME.\n"
-    "Commands on these three take --data DIR, the directory of the catalog (a running server that\n"
-    "owns it is asked to do the work), or --uri URI, the address of a running server.\n"
-    "A server that wants tokens also needs --credential-file FILE, whose first line is\n"
-    "CLIENT_ID:CLIENT_SECRET of an admin; - is stdin.\n";
+    "How the files of a new warehouse are reached: --access direct|vend|sign|gateway, and\n"
+    "storage options; of a secret, a file whose first line it is (- is stdin):\n" STORAGE_OPTIONS(
+        STORAGE_HELP) "--skip-scope-check vends keys of a store that was not seen to confine "
+                      "them.\n"
+                      "\n"
+                      "The name of a function is that of its namespace and its own, with dots "
+                      "between: a.b.f. Its\n"
+                      "commands take --warehouse NAME.\n"
+                      "Commands on these three take --data DIR, the directory of the catalog (a "
+                      "running server that\n"
+                      "owns it is asked to do the work), or --uri URI, the address of a running "
+                      "server.\n"
+                      "A server that wants tokens also needs --credential-file FILE, whose first "
+                      "line is\n"
+                      "CLIENT_ID:CLIENT_SECRET of an admin; - is stdin.\n";
 
 static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal, &cli_function};
 
@@ -98,6 +112,32 @@ static bool has_verb(const struct cli_noun *noun, const char *verb)
     return false;
 }
 
+/* The place of a storage option's value, when the flag is one: "--endpoint",
+ * "--secret-access-key-file". */
+static const char **storage_flag(const char *flag, struct cli_command *command)
+{
+    const char **values = (const char **)&command->storage;
+    struct str name = str_cstr(flag);
+    if (!str_starts_with(name, STR("--")))
+        return NULL;
+    name = str_skip(name, 2);
+    bool is_file = str_ends_with(name, STR("-file"));
+    if (is_file)
+        name.len -= strlen("-file");
+    const struct storage_option *option = storage_option_find(name);
+    return option == NULL || option->is_secret != is_file ? NULL
+                                                          : &values[option - storage_option_rows];
+}
+
+static bool has_storage_options(const struct cli_command *command)
+{
+    const char *const *values = (const char *const *)&command->storage;
+    bool any = command->access != NULL || command->skip_scope_check;
+    for (size_t i = 0; i < storage_option_count; i++)
+        any = any || values[i] != NULL;
+    return any;
+}
+
 static int check_function_options(const struct cli_noun *noun, const struct cli_command *command)
 {
     bool is_register = noun == &cli_function && strcmp(command->verb, "register") == 0;
@@ -109,6 +149,17 @@ static int check_function_options(const struct cli_noun *noun, const struct cli_
     if (is_register && is_file == is_place)
         return usage("function register needs either --metadata or --metadata-location");
     return 0;
+}
+
+static int check_create_options(const struct cli_noun *noun, const struct cli_command *command,
+                                bool is_create)
+{
+    bool makes_warehouse = is_create && noun == &cli_warehouse;
+    if ((command->location != NULL || has_storage_options(command)) && !makes_warehouse)
+        return usage("--location, --access and storage options are for warehouse create");
+    if (command->is_admin && (!is_create || noun != &cli_principal))
+        return usage("--admin is for principal create");
+    return check_function_options(noun, command);
 }
 
 /* Returns 0 or EXIT_USAGE. */
@@ -124,11 +175,7 @@ static int check(const struct cli_noun *noun, const struct cli_command *command)
         return usage("%s list takes no name", noun->name);
     if ((!is_list || noun->lists_by_name) && command->name == NULL)
         return usage("the %s needs a name", noun->name);
-    if (command->location != NULL && (!is_create || noun != &cli_warehouse))
-        return usage("--location is for warehouse create");
-    if (command->is_admin && (!is_create || noun != &cli_principal))
-        return usage("--admin is for principal create");
-    return check_function_options(noun, command);
+    return check_create_options(noun, command, is_create);
 }
 
 /* Returns 0 or EXIT_USAGE. */
@@ -143,16 +190,20 @@ static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_
                    {"--credential-file", &out->credential_file},
                    {"--warehouse", &out->warehouse},
                    {"--metadata", &out->metadata_file},
-                   {"--metadata-location", &out->metadata_location}};
+                   {"--metadata-location", &out->metadata_location},
+                   {"--access", &out->access}};
     const size_t count = sizeof(options) / sizeof(options[0]);
     for (int i = 2; i < argc; i++) {
         size_t o = 0;
         while (o < count && strcmp(argv[i], options[o].name) != 0)
             o++;
-        if (o < count && i + 1 == argc)
+        const char **value = o < count ? options[o].value : storage_flag(argv[i], out);
+        if (value != NULL && i + 1 == argc)
             return usage("%s needs a value", argv[i]);
-        if (o < count)
-            *options[o].value = argv[++i];
+        if (value != NULL)
+            *value = argv[++i];
+        else if (strcmp(argv[i], "--skip-scope-check") == 0)
+            out->skip_scope_check = true;
         else if (strcmp(argv[i], "--admin") == 0)
             out->is_admin = true;
         else if (strcmp(argv[i], "--overwrite") == 0)

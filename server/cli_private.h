@@ -4,6 +4,7 @@
 
 #include "server/cli.h"
 #include "server/cli_http.h"
+#include "storage/storage_options.h"
 
 struct cli_command {
     const char *noun, *verb, *name;
@@ -15,6 +16,14 @@ struct cli_command {
     const char *metadata_location,
         *metadata_file; /* of a function that is registered: one of both */
     bool overwrite;     /* … though there is one of that name */
+    /* of a warehouse that is created */
+    const char *access;
+    bool skip_scope_check;
+    struct { /* of a secret the file that it stands in; NULL: not given */
+#define X(member, name, secret) const char *member;
+        STORAGE_OPTIONS(X)
+#undef X
+    } storage;
 };
 
 /* What can be done with things of one kind, in the directory of a catalog or through a server. */
@@ -22,6 +31,7 @@ struct cli_noun {
     const char *name;
     const char *verbs;  /* "list create drop" */
     bool lists_by_name; /* list takes the name of what they are in */
+    bool is_nameless;   /* create takes no name */
     int (*on_catalog)(struct catalog *catalog, const struct caller *caller,
                       const struct cli_command *command, struct arena *arena, struct error *err);
     int (*over_http)(const struct cli_http *http, const struct cli_command *command,

@@ -48,6 +48,7 @@ handler_fn handle_history_list;
 
 handler_fn handle_warehouse_list; /* handle_management.c */
 handler_fn handle_warehouse_create;
+handler_fn handle_warehouse_load;
 handler_fn handle_warehouse_drop;
 
 handler_fn handle_principal_list; /* handle_principals.c */

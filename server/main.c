@@ -15,8 +15,10 @@
 #include "server/idempotent.h"
 #include "server/janitor.h"
 #include "server/options.h"
+#include "server/secret_file.h"
 #include "storage/file_io_cached.h"
 #include "storage/file_io_local.h"
+#include "storage/file_io_mapped.h"
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -41,30 +43,43 @@ extern char **environ;
 /* In front of stores that are far away. There while the catalog is open; NULL: off. */
 static struct read_cache *read_cache;
 
-static int backend_open(struct str root, const struct storage_options *options,
+static int backend_open(struct str place, const struct storage_options *options,
                         const struct storage_context *context, struct file_io **out,
                         struct error *err)
 {
-    (void)options;
     (void)context;
-    if (str_starts_with(root, STR("file:")))
-        return file_io_local_open(root, out, err);
-    return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s", STR_ARG(root));
+    if (str_starts_with(place, STR("file:")) && storage_options_any(options))
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Local files take no storage options");
+    if (str_starts_with(place, STR("file:")))
+        return file_io_local_open(place, out, err);
+    return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s",
+                     STR_ARG(place));
 }
 
-static int storage_open(struct str root, const struct storage_options *options,
+static void put_cache_before(struct file_io **io, struct str place,
+                             const struct storage_options *options,
+                             const struct storage_context *context)
+{
+    struct arena *arena = arena_new();
+    struct str name = arena_printf(arena, "%.*s %.*s", STR_ARG(options->endpoint), STR_ARG(place));
+    *io = file_io_cached_open(*io, read_cache, name, context->clock);
+    arena_free(arena);
+}
+
+static int storage_open(struct str place, struct str root, const struct storage_options *options,
                         const struct storage_context *context, struct file_io **out,
                         struct error *err)
 {
-    if (backend_open(root, options, context, out, err) != 0)
+    struct file_io *io;
+    if (backend_open(place, options, context, &io, err) != 0)
         return -1;
-    if (read_cache == NULL || str_starts_with(root, STR("file:")))
+    if (read_cache != NULL && !str_starts_with(place, STR("file:")))
+        put_cache_before(&io, place, options, context);
+    *out = io;
+    if (str_equal(place, root) || file_io_mapped_open(root, place, io, out, err) == 0)
         return 0;
-    struct arena *arena = arena_new();
-    struct str place = arena_printf(arena, "%.*s %.*s", STR_ARG(options->endpoint), STR_ARG(root));
-    *out = file_io_cached_open(*out, read_cache, place, context->clock);
-    arena_free(arena);
-    return 0;
+    file_io_close(io);
+    return -1;
 }
 
 static int read_cache_begin(const struct options *options, struct error *err)
@@ -114,8 +129,32 @@ static void parts_close(struct parts *parts)
     *parts = (struct parts){0};
 }
 
+/* What the default warehouse's storage was given, with the secrets read from their files. */
+static int read_warehouse_storage(const struct options *options, struct storage_options *out,
+                                  struct error *err)
+{
+    const char *const *given = (const char *const *)&options->warehouse_storage;
+    _Static_assert(sizeof(options->warehouse_storage) ==
+                       sizeof(*out) / sizeof(struct str) * sizeof(char *),
+                   "one text for each storage option");
+    *out = (struct storage_options){0};
+    for (size_t i = 0; i < storage_option_count; i++) {
+        const struct storage_option *option = &storage_option_rows[i];
+        struct str value = str_cstr(given[i]);
+        if (value.len == 0)
+            continue;
+        if (option->is_secret && secret_file_read(given[i], options->arena, &value, err) != 0)
+            return -1;
+        storage_option_set(out, option, value);
+    }
+    return 0;
+}
+
 static int open_catalog(struct parts *parts, const struct options *options, struct error *err)
 {
+    struct storage_options storage;
+    if (read_warehouse_storage(options, &storage, err) != 0)
+        return -1;
     const struct catalog_options catalog_options = {
         .metastore = parts->metastore,
         .storage_open = storage_open,
@@ -124,6 +163,11 @@ static int open_catalog(struct parts *parts, const struct options *options, stru
         .random = &random_system,
         .default_warehouse = str_cstr(options->warehouse_name),
         .default_warehouse_location = str_cstr(options->warehouse_location),
+        .default_warehouse_storage_given = options->warehouse_storage_given,
+        .default_warehouse_access = (enum warehouse_access)options->warehouse_access,
+        .default_warehouse_storage = storage,
+        .default_warehouse_skip_scope_check = options->warehouse_skip_scope_check,
+        .secret_key_file = options->secret_key_file,
         .table_cache_bytes = (size_t)options->table_cache_bytes,
         .idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000,
         .unique_table_locations = options->unique_table_locations,

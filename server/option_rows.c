@@ -14,6 +14,31 @@
 #define MINUTE_MS 60000ll
 #define HOUR_MS (60 * MINUTE_MS)
 
+#define STORAGE_TEXT_BYTES_MAX 4096
+
+/* A row for each option of storage/storage_options.h; a secret is read from a file. */
+#define STORAGE_ROW_false(member, name)              \
+    {"warehouse-" name,                              \
+     OPTION_TEXT,                                    \
+     AT(warehouse_storage.member),                   \
+     "",                                             \
+     0,                                              \
+     STORAGE_TEXT_BYTES_MAX,                         \
+     "text",                                         \
+     "the default warehouse's storage option " name, \
+     0},
+#define STORAGE_ROW_true(member, name)                         \
+    {"warehouse-" name "-file",                                \
+     OPTION_TEXT,                                              \
+     AT(warehouse_storage.member),                             \
+     "",                                                       \
+     0,                                                        \
+     PATH_BYTES_MAX,                                           \
+     "path",                                                   \
+     "file whose first line is the default warehouse's " name, \
+     0},
+#define STORAGE_ROW(member, name, secret) STORAGE_ROW_##secret(member, name)
+
 /* clang-format off */
 const struct option_row option_rows[] = {
     {"data", OPTION_TEXT, AT(data), "firn-data", 1, PATH_BYTES_MAX, "path",
@@ -24,6 +49,13 @@ const struct option_row option_rows[] = {
      "name of the default warehouse", 0},
     {"warehouse-location", OPTION_TEXT, AT(warehouse_location), "", 0, 2048, "location",
      "root of the default warehouse; empty: DATA/warehouse", 0},
+    {"warehouse-access", OPTION_CHOICE, AT(warehouse_access), "direct", 0, 0,
+     "direct|vend|sign|gateway", "how clients come to the default warehouse's files", 0},
+    STORAGE_OPTIONS(STORAGE_ROW)
+    {"warehouse-skip-scope-check", OPTION_BOOL, AT(warehouse_skip_scope_check), "false", 0, 0, "",
+     "vend keys of a store that was not seen to confine them", 0},
+    {"secret-key-file", OPTION_TEXT, AT(secret_key_file), "", 0, PATH_BYTES_MAX, "path",
+     "key that seals secrets of warehouses; empty: DATA/secret.key; made when missing", 0},
     {"loops", OPTION_NUMBER, AT(loops), "2", 1, 64, "threads",
      "event loops that serve connections", 0},
     {"workers", OPTION_NUMBER, AT(workers), "16", 1, 1024, "threads",

@@ -412,10 +412,33 @@ static const char *warehouse_location(const struct options *options)
     return arena_printf(options->arena, "file://%s", absolute_path(options->arena, path)).ptr;
 }
 
+static bool warehouse_storage_given(const struct options *options)
+{
+    for (size_t i = 0; i < option_row_count; i++) {
+        size_t offset = option_rows[i].offset;
+        bool is_storage = offset >= offsetof(struct options, warehouse_storage) &&
+                          offset < offsetof(struct options, warehouse_storage) +
+                                       sizeof(options->warehouse_storage);
+        if ((is_storage || offset == offsetof(struct options, warehouse_access)) &&
+            options->sources[i] != OPTION_DEFAULT)
+            return true;
+    }
+    return false;
+}
+
+static const char *secret_key_file(const struct options *options)
+{
+    return options->secret_key_file[0] == '\0'
+               ? arena_printf(options->arena, "%s/secret.key", options->data).ptr
+               : absolute_path(options->arena, options->secret_key_file);
+}
+
 static int check_together(struct options *options, struct error *err)
 {
     options->data = absolute_path(options->arena, options->data);
     options->warehouse_location = warehouse_location(options);
+    options->warehouse_storage_given = warehouse_storage_given(options);
+    options->secret_key_file = secret_key_file(options);
     options->read_cache_dir = options->read_cache_dir[0] == '\0'
                                   ? arena_printf(options->arena, "%s/read-cache", options->data).ptr
                                   : absolute_path(options->arena, options->read_cache_dir);

@@ -12,9 +12,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "storage/storage_options.h"
 #include <stdint.h>
 
-#define OPTION_ROWS_MAX 64
+#define OPTION_ROWS_MAX 96
 #define LISTEN_ADDRESS_BYTES_MAX 64
 
 enum auth_kind { AUTH_NONE, AUTH_REQUIRED };
@@ -24,6 +25,14 @@ struct options {
     const char *listen;
     const char *warehouse_name;
     const char *warehouse_location; /* absolute: file:///… when it was not given */
+    int warehouse_access;           /* enum warehouse_access */
+    bool warehouse_skip_scope_check;
+    struct { /* of the default warehouse; of a secret the file that it stands in; "" is none */
+#define X(member, name, secret) const char *member;
+        STORAGE_OPTIONS(X)
+#undef X
+    } warehouse_storage;
+    const char *secret_key_file; /* absolute */
     int64_t loops, workers;
     int64_t max_connections, max_body_bytes, max_header_bytes, max_target_bytes;
     int64_t header_deadline_ms, body_deadline_ms, body_rate_min, idle_timeout_ms;
@@ -49,6 +58,8 @@ struct options {
     char listen_address[LISTEN_ADDRESS_BYTES_MAX]; /* "127.0.0.1", "::1" */
     uint16_t listen_port;
     bool listens_on_loopback;
+    /* derived: the access or a storage option of the default warehouse was given */
+    bool warehouse_storage_given;
 
     struct arena *arena;                    /* holds the texts */
     unsigned char sources[OPTION_ROWS_MAX]; /* enum option_source, by row */

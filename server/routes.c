@@ -63,6 +63,7 @@ const struct route routes[] = {
 
     {"GET",    WAREHOUSES,              "listWarehouses",        ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_list},
     {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},
+    {"GET",    WAREHOUSE,               "loadWarehouse",         ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_load},
     {"DELETE", WAREHOUSE,               "dropWarehouse",         ACCESS_WAREHOUSE_MANAGE, BODY_NONE,   WORKER, handle_warehouse_drop},
     {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_WAREHOUSE_AUDIT, BODY_NONE,   WORKER, handle_report_list},
     {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_WAREHOUSE_AUDIT,  BODY_NONE,   WORKER, handle_history_list},

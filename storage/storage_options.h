@@ -34,6 +34,23 @@ struct storage_options {
 #undef X
 };
 
+/* The same table as rows, for those who read and write options by name. */
+struct storage_option {
+    const char *name;
+    size_t offset; /* into struct storage_options */
+    bool is_secret;
+};
+extern const struct storage_option storage_option_rows[];
+extern const size_t storage_option_count;
+
+/* NULL: there is no such option. */
+const struct storage_option *storage_option_find(struct str name);
+struct str storage_option_get(const struct storage_options *options,
+                              const struct storage_option *option); /* STR_NONE: not set */
+void storage_option_set(struct storage_options *options, const struct storage_option *option,
+                        struct str value);
+bool storage_options_any(const struct storage_options *options); /* is one set? */
+
 /* What backends need of the process; lives as long as they do. */
 struct storage_context {
     const struct clock *clock;

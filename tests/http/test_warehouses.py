@@ -113,6 +113,46 @@ class CommandLine(unittest.TestCase):
                 self.refused("create", "two", "--location", "file://" + other)
         self.firn("create", "two", "--location", "file://" + place + "2")
 
+    def check_a_warehouse_behind_the_gateway(self):
+        place = os.path.join(self.temp, "files")
+        self.firn("create", "lake-1", "--location", "file://" + place, "--access", "gateway")
+        self.assertIn(f"lake-1\tfile://{place}\tgateway", self.firn("list"))
+        shown = dict(line.split("\t") for line in self.firn("show", "lake-1").splitlines())
+        self.assertEqual({"name": "lake-1", "location": "file://" + place, "root": "s3://lake-1",
+                          "access": "gateway"}, shown)
+        self.refused("create", "lake-2", "--location", "file://" + place + "/inner")
+        self.refused("create", "Lake_3", "--access", "gateway")  # no bucket has that name
+        return place
+
+    def test_gateway_offline(self):
+        self.check_a_warehouse_behind_the_gateway()
+
+    def test_gateway_online(self):
+        self.server.start()
+        place = self.check_a_warehouse_behind_the_gateway()
+        for _ in range(2):
+            client = self.server.client(prefix="lake-1")
+            ns = f"n{self.server.starts}"
+            self.assertEqual(200, client.create_namespace(ns).status)
+            made = client.create_table(ns, "t")
+            self.assertEqual(200, made.status, repr(made))
+            location = made.json["metadata-location"]
+            self.assertTrue(location.startswith("s3://lake-1/"), location)
+            self.assertTrue(os.path.isfile(place + location[len("s3://lake-1"):]))
+            self.server.restart()
+
+    def test_options_that_do_not_fit(self):
+        secret = os.path.join(self.temp, "secret")
+        for args in (("--access", "borrow"), ("--endpoint", "http://127.0.0.1:1"),
+                     ("--secret-access-key", "s"), ("--endpoint-file", secret), ("--region",),
+                     ("--secret-access-key-file", secret), ("--access", "vend"),
+                     ("--access", "sign")):
+            with self.subTest(args):
+                self.refused("create", "lake", *args)
+        self.assertEqual(["default"], self.names())
+        self.refused("list", "--access", "direct")
+        self.refused("drop", "lake", "--region", "r")
+
     def test_the_default_one_stays(self):
         self.refused("drop", "default")
         self.assertIn("default", self.names())
@@ -137,6 +177,26 @@ class Management(FirnTest):
                           "NoSuchWarehouseException")
         self.assert_error(self.client.get(f"/v1/config?warehouse={name}"), 404,
                           "NoSuchWarehouseException")
+
+    def test_show(self):
+        name = self.fresh_name("w")
+        made = self.assert_status(200, self.create(name, access="direct", storage={})).json
+        path = f"/management/v1/warehouses/{name}"
+        self.assertEqual(made, self.assert_status(200, self.client.get(path)).json)
+        self.assertEqual(("direct", {}, []), (made["access"], made["storage"], made["secrets"]))
+        self.assertEqual(made["location"], made["root"])
+        self.assert_error(self.client.get(path + "x"), 404, "NoSuchWarehouseException")
+
+    def test_options_that_are_none(self):
+        for fields in ({"access": "borrow"}, {"access": 1}, {"storage": []}, {"storage": {"no": "x"}},
+                       {"storage": {"endpoint": 1}}, {"storage": {"secret-access-key": "canary-77"}},
+                       {"access": "vend"}, {"access": "sign"}, {"skip-scope-check": "yes"},
+                       {"access": "gateway", "name": "No_Bucket"}, {"location": "ftp://host/x"}):
+            with self.subTest(fields):
+                reply = self.create(self.fresh_name("w"), **fields) if "name" not in fields else \
+                    self.client.post("/management/v1/warehouses", fields)
+                self.assert_error(reply, 400, BAD_REQUEST)
+                self.assertNotIn(b"canary-77", reply.body)
 
     def test_not_empty(self):
         name = self.fresh_name("w")

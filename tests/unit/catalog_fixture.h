@@ -52,10 +52,12 @@ static inline struct str fixture_path(struct fixture *f, const char *name)
     return arena_printf(f->arena, "file://%s/%s", f->dir, name);
 }
 
-static inline int fixture_storage_open(struct str root, const struct storage_options *options,
+static inline int fixture_storage_open(struct str place, struct str root,
+                                       const struct storage_options *options,
                                        const struct storage_context *context, struct file_io **out,
                                        struct error *err)
 {
+    (void)place;
     (void)options;
     (void)context;
     return file_io_local_open(root, out, err);
@@ -74,6 +76,7 @@ static inline void fixture_open_catalog(struct fixture *f)
         .table_cache_bytes = 1 << 20,
         .idempotency_lifetime_ms = FIXTURE_LIFETIME_MS,
         .unique_table_locations = true,
+        .secret_key_file = arena_printf(f->arena, "%s/secret.key", f->dir).ptr,
     };
     if (catalog_open(&options, &f->catalog, &f->err) != 0)
         fail_msg("catalog_open: %s (%s)", f->err.message, f->err.detail);

@@ -6,8 +6,8 @@
 
 static int create(struct fixture *f, const char *name, const char *location, struct warehouse **out)
 {
-    return catalog_warehouse_create(f->catalog, &f->caller, str_cstr(name), str_cstr(location), out,
-                                    &f->err);
+    const struct warehouse_create wanted = {.name = str_cstr(name), .location = str_cstr(location)};
+    return catalog_warehouse_create(f->catalog, &f->caller, &wanted, out, &f->err);
 }
 
 static int drop(struct fixture *f, const char *name)
@@ -209,8 +209,8 @@ static void *create_lake(void *arg)
 {
     struct creator *c = arg;
     struct warehouse *made;
-    c->result = catalog_warehouse_create(c->f->catalog, &c->f->caller, STR("lake"), STR_NONE, &made,
-                                         &c->err);
+    const struct warehouse_create wanted = {.name = STR("lake")};
+    c->result = catalog_warehouse_create(c->f->catalog, &c->f->caller, &wanted, &made, &c->err);
     return NULL;
 }
 
@@ -227,6 +227,160 @@ static void test_one_creator_wins(void **state)
     assert_warehouses(f, "lake main");
 }
 
+/* ---- options and secrets --------------------------------------------------------------------- */
+
+#define CANARY "canary-c0ffee-secret"
+
+static struct warehouse_create remote(struct fixture *f)
+{
+    struct warehouse_create wanted = {.name = STR("far"), .location = fixture_path(f, "far")};
+    wanted.storage.endpoint = STR("http://127.0.0.1:9");
+    wanted.storage.region = STR("eu-test-1");
+    wanted.storage.access_key_id = STR("AKIATEST");
+    wanted.storage.secret_access_key = STR(CANARY);
+    return wanted;
+}
+
+/* What the storage of the warehouse was opened with last. */
+static char opened_secret[64];
+
+static int open_and_remember(struct str place, struct str root,
+                             const struct storage_options *options,
+                             const struct storage_context *context, struct file_io **out,
+                             struct error *err)
+{
+    (void)snprintf(opened_secret, sizeof(opened_secret), "%.*s",
+                   STR_ARG(options->secret_access_key));
+    return fixture_storage_open(place, root, options, context, out, err);
+}
+
+static bool file_contains(struct fixture *f, const char *name, const char *text)
+{
+    char command[256];
+    (void)snprintf(command, sizeof(command), "grep -qa '%s' '%s/'%s", text, f->dir, name);
+    return system(command) == 0;
+}
+
+static void test_secrets_are_sealed_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct warehouse *made;
+    const struct warehouse_create wanted = remote(f);
+    f->catalog->options.storage_open = open_and_remember;
+    assert_ok(f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err));
+    assert_str(made->storage.endpoint, "http://127.0.0.1:9");
+    assert_non_null(made->storage.secret_access_key.ptr);
+    assert_int_equal(made->storage.secret_access_key.len, 0);
+    assert_null(made->storage.session_token.ptr);
+    assert_true(file_contains(f, "catalog.db*", "eu-test-1"));
+    assert_false(file_contains(f, "catalog.db*", CANARY));
+    reopen(f);
+    assert_ok(f, catalog_warehouse_find(f->catalog, STR("far"), &made, &f->err));
+    assert_str(made->storage.region, "eu-test-1");
+    assert_int_equal(made->storage.secret_access_key.len, 0);
+    struct metastore *store = f->store;
+    struct warehouse_row row;
+    struct warehouse_options options;
+    bool found;
+    assert_ok(f, metastore_warehouse_find(store, STR("far"), f->arena, &row, &found, &f->err));
+    assert_ok(
+        f, warehouse_options_read(f->catalog, row.name, row.options, f->arena, &options, &f->err));
+    assert_str(options.storage.secret_access_key, CANARY);
+    assert_refused(
+        f,
+        warehouse_options_read(f->catalog, STR("near"), row.options, f->arena, &options, &f->err),
+        ERR_UNAVAILABLE,
+        arena_printf(f->arena,
+                     "The secrets of warehouse near cannot be read: they were sealed "
+                     "with another key than that of %s/secret.key (secret-key-file)",
+                     f->dir)
+            .ptr);
+}
+
+static void assert_does_not_open(struct fixture *f, const char *message)
+{
+    struct catalog *catalog;
+    struct catalog_options options = f->catalog->options;
+    error_clear(&f->err);
+    assert_int_equal(catalog_open(&options, &catalog, &f->err), -1);
+    assert_string_equal(f->err.message, message);
+}
+
+static void test_another_key_or_none_does_not_open(void **state)
+{
+    struct fixture *f = *state;
+    struct warehouse *made;
+    const struct warehouse_create wanted = remote(f);
+    assert_ok(f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err));
+    struct str path = arena_printf(f->arena, "%s/secret.key", f->dir);
+    assert_int_equal(unlink(path.ptr), 0);
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    assert_does_not_open(f, arena_printf(f->arena,
+                                         "The secrets of warehouse far cannot be read: the key "
+                                         "file is missing: %s (secret-key-file)",
+                                         path.ptr)
+                                .ptr);
+    assert_int_equal(access(path.ptr, F_OK), -1); /* none was made */
+    FILE *file = fopen(path.ptr, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n");
+    assert_int_equal(fclose(file), 0);
+    assert_does_not_open(f, arena_printf(f->arena,
+                                         "The secrets of warehouse far cannot be read: they were "
+                                         "sealed with another key than that of %s "
+                                         "(secret-key-file)",
+                                         path.ptr)
+                                .ptr);
+}
+
+static void test_without_secrets_there_is_no_key(void **state)
+{
+    struct fixture *f = *state;
+    struct warehouse *made;
+    struct warehouse_create wanted = remote(f);
+    wanted.storage.secret_access_key = STR_NONE;
+    assert_ok(f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err));
+    assert_int_equal(access(arena_printf(f->arena, "%s/secret.key", f->dir).ptr, F_OK), -1);
+    wanted.name = STR("bad");
+    wanted.location = fixture_path(f, "bad");
+    wanted.storage.region = STR("two\nlines");
+    assert_refused(f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err),
+                   ERR_ILLEGAL_ARGUMENT,
+                   "Invalid storage option region: it must be one line of text");
+}
+
+static void test_access(void **state)
+{
+    struct fixture *f = *state;
+    struct warehouse *made;
+    struct warehouse_create wanted = {.name = STR("vended"), .access = WAREHOUSE_VEND};
+    assert_refused(
+        f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err),
+        ERR_ILLEGAL_ARGUMENT,
+        arena_printf(f->arena, "Storage at file://%s/vended has no keys to vend", f->dir).ptr);
+    wanted.access = WAREHOUSE_SIGN;
+    assert_refused(
+        f, catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err),
+        ERR_ILLEGAL_ARGUMENT,
+        arena_printf(f->arena, "Storage at file://%s/vended has no requests to sign", f->dir).ptr);
+    assert_warehouses(f, "main");
+}
+
+static void test_gateway_names_are_those_of_buckets(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const bad[] = {"UP", "ab", "-ab", "ab-", "a_b", "a..b", "10.0.0.1", "Abc"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct warehouse *made;
+        const struct warehouse_create wanted = {.name = str_cstr(bad[i]),
+                                                .access = WAREHOUSE_GATEWAY};
+        error_clear(&f->err);
+        assert_int_equal(catalog_warehouse_create(f->catalog, &f->caller, &wanted, &made, &f->err),
+                         -1);
+        assert_int_equal(f->err.kind, ERR_ILLEGAL_ARGUMENT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +392,11 @@ int main(void)
         CATALOG_TEST(test_drop),
         CATALOG_TEST(test_apart),
         CATALOG_TEST(test_one_creator_wins),
+        CATALOG_TEST(test_secrets_are_sealed_and_come_back),
+        CATALOG_TEST(test_another_key_or_none_does_not_open),
+        CATALOG_TEST(test_without_secrets_there_is_no_key),
+        CATALOG_TEST(test_access),
+        CATALOG_TEST(test_gateway_names_are_those_of_buckets),
     };
     return cmocka_run_group_tests_name("catalog_warehouse", tests, NULL, NULL);
 }
