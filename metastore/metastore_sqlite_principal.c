@@ -86,13 +86,11 @@ static void get_bytes(const struct sql_query *query, int column, uint8_t *out, s
 int sqlite_principal_list(struct metastore *base, struct arena *arena, struct principal_row **out,
                           size_t *count, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     struct sql_query query =
-        sql_start(reader, "SELECT id, name, client_id, secret_digest, is_admin, version, created_ms"
-                          " FROM principal ORDER BY name");
+        sqlite_read_begin(base,
+                          "SELECT id, name, client_id, secret_digest, is_admin, version, created_ms"
+                          " FROM principal ORDER BY name",
+                          err);
     *out = NULL;
     *count = 0;
     while (sql_row(&query)) {
@@ -108,19 +106,14 @@ int sqlite_principal_list(struct metastore *base, struct arena *arena, struct pr
         };
         get_bytes(&query, 3, row->secret_digest.bytes, sizeof(row->secret_digest.bytes));
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_signing_key_list(struct metastore *base, struct arena *arena,
                             struct signing_key_row **out, size_t *count, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
-    struct sql_query query =
-        sql_start(reader, "SELECT id, bytes, created_ms FROM signing_key ORDER BY id DESC");
+    struct sql_query query = sqlite_read_begin(
+        base, "SELECT id, bytes, created_ms FROM signing_key ORDER BY id DESC", err);
     *out = NULL;
     *count = 0;
     while (sql_row(&query)) {
@@ -130,6 +123,5 @@ int sqlite_signing_key_list(struct metastore *base, struct arena *arena,
                                         .created_ms = sql_get_int(&query, 2)};
         get_bytes(&query, 1, row->bytes, sizeof(row->bytes));
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }

@@ -165,6 +165,10 @@ struct sqlite_connection *sqlite_reader_checkout(struct sqlite_store *store, str
 /* Gives it back; -1 with *err when its queries failed. */
 MUST_USE int sqlite_reader_checkin(struct sqlite_store *store, struct sqlite_connection *reader,
                                    struct error *err);
+/* A read of one statement: begin, give the parameters, ask for rows, end. Without a reader no rows
+ * come, and the end answers -1 with the *err of the begin. */
+struct sql_query sqlite_read_begin(struct metastore *base, const char *sql, struct error *err);
+MUST_USE int sqlite_read_end(struct metastore *base, struct sql_query *query, struct error *err);
 void sqlite_readers_close(struct sqlite_store *store);
 
 extern const struct metastore_backend sqlite_backend; /* metastore_sqlite.c */

@@ -78,6 +78,20 @@ int sqlite_reader_checkin(struct sqlite_store *store, struct sqlite_connection *
     return error_detail(err, "%s", failure.text);
 }
 
+struct sql_query sqlite_read_begin(struct metastore *base, const char *sql, struct error *err)
+{
+    struct sqlite_connection *reader = sqlite_reader_checkout(sqlite_store_of(base), err);
+    return reader == NULL ? (struct sql_query){0} : sql_start(reader, sql);
+}
+
+int sqlite_read_end(struct metastore *base, struct sql_query *query, struct error *err)
+{
+    sql_end(query);
+    return query->connection == NULL
+               ? -1
+               : sqlite_reader_checkin(sqlite_store_of(base), query->connection, err);
+}
+
 void sqlite_readers_close(struct sqlite_store *store)
 {
     assert(store->readers_busy == 0);
@@ -108,7 +122,6 @@ static void collect_names(struct sql_query *query, const struct page_request *pa
         GROW(arena, out->names, out->count);
         out->names[out->count++] = sql_get_copy(query, 0, arena);
     }
-    sql_end(query);
 }
 
 static int64_t read_limit(size_t limit)
@@ -130,29 +143,20 @@ static void get_warehouse(const struct sql_query *query, struct arena *arena,
 int sqlite_warehouse_find(struct metastore *base, struct str name, struct arena *arena,
                           struct warehouse_row *out, bool *found, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
-    struct sql_query query =
-        sql_start(reader, "SELECT id, name, location, options FROM warehouse WHERE name = ?");
+    struct sql_query query = sqlite_read_begin(
+        base, "SELECT id, name, location, options FROM warehouse WHERE name = ?", err);
     sql_text(&query, name);
     *found = sql_row(&query);
     if (*found)
         get_warehouse(&query, arena, out);
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_warehouse_list(struct metastore *base, struct arena *arena, struct warehouse_row **out,
                           size_t *count, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
-    struct sql_query query =
-        sql_start(reader, "SELECT id, name, location, options FROM warehouse ORDER BY name");
+    struct sql_query query = sqlite_read_begin(
+        base, "SELECT id, name, location, options FROM warehouse ORDER BY name", err);
     *out = NULL;
     *count = 0;
     while (sql_row(&query)) {
@@ -160,8 +164,7 @@ int sqlite_warehouse_list(struct metastore *base, struct arena *arena, struct wa
         get_warehouse(&query, arena, &(*out)[*count]);
         ++*count;
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */
@@ -170,13 +173,10 @@ int sqlite_namespace_find(struct metastore *base, int64_t warehouse_id, struct s
                           struct arena *arena, struct namespace_row *out, bool *found,
                           struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
-    struct sql_query query =
-        sql_start(reader, "SELECT id, properties, version FROM namespace"
-                          " WHERE warehouse_id = ? AND levels = ? AND key = ?");
+    struct sql_query query = sqlite_read_begin(base,
+                                               "SELECT id, properties, version FROM namespace"
+                                               " WHERE warehouse_id = ? AND levels = ? AND key = ?",
+                                               err);
     sql_int(&query, warehouse_id);
     sql_int(&query, sqlite_namespace_levels(key));
     sql_text(&query, key);
@@ -186,18 +186,13 @@ int sqlite_namespace_find(struct metastore *base, int64_t warehouse_id, struct s
                                       .key = arena_str(arena, key),
                                       .properties = sql_get_copy(&query, 1, arena),
                                       .version = sql_get_int(&query, 2)};
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_namespace_list(struct metastore *base, int64_t warehouse_id, struct str parent_key,
                           const struct page_request *page, struct arena *arena,
                           struct name_list *out, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     bool top = parent_key.len == 0;
     /* Children begin with parent U+001F; parent ' ' is the first text behind all of them. */
     struct str begin = top ? STR("") : arena_printf(arena, "%.*s\x1F", STR_ARG(parent_key));
@@ -206,15 +201,17 @@ int sqlite_namespace_list(struct metastore *base, int64_t warehouse_id, struct s
     if (page->after.ptr != NULL && str_compare(page->after, begin) > 0)
         begin = page->after;
     struct sql_query query =
-        sql_start(reader, "SELECT key FROM namespace WHERE warehouse_id = ? AND levels = ?"
-                          " AND key > ? AND key < ? ORDER BY key LIMIT ?");
+        sqlite_read_begin(base,
+                          "SELECT key FROM namespace WHERE warehouse_id = ? AND levels = ?"
+                          " AND key > ? AND key < ? ORDER BY key LIMIT ?",
+                          err);
     sql_int(&query, warehouse_id);
     sql_int(&query, top ? 1 : sqlite_namespace_levels(parent_key) + 1);
     sql_text(&query, begin);
     sql_text(&query, end);
     sql_int(&query, page_limit(page));
     collect_names(&query, page, arena, out);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 /* ---- objects --------------------------------------------------------------------------------- */
@@ -228,81 +225,70 @@ static struct str location_of_key(struct str key)
     return key;
 }
 
+#define OBJECT_COLUMNS                                                          \
+    "o.id, o.kind, o.version, o.uuid, o.metadata_location, o.location, o.name," \
+    " n.warehouse_id, n.key"
+
+static bool get_object(struct sql_query *query, struct arena *arena, struct object_row *out)
+{
+    if (!sql_row(query))
+        return false;
+    *out = (struct object_row){
+        .id = sql_get_int(query, 0),
+        .kind = (enum object_kind)sql_get_int(query, 1),
+        .version = sql_get_int(query, 2),
+        .uuid = sql_get_copy(query, 3, arena),
+        .metadata_location = sql_get_copy(query, 4, arena),
+        .location = location_of_key(sql_get_copy(query, 5, arena)),
+        .name = sql_get_copy(query, 6, arena),
+        .warehouse_id = sql_get_int(query, 7),
+        .namespace_key = sql_get_copy(query, 8, arena),
+    };
+    return true;
+}
+
 int sqlite_object_find(struct metastore *base, const struct object_name *name, struct arena *arena,
                        struct object_row *out, bool *found, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
-    struct sql_query query = sql_start(
-        reader, "SELECT o.id, o.kind, o.version, o.uuid, o.metadata_location, o.location"
-                " FROM namespace n JOIN object o ON o.namespace_id = n.id AND o.name = ?"
-                " AND (o.kind = 3) = ? WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?");
+    struct sql_query query = sqlite_read_begin(
+        base,
+        "SELECT " OBJECT_COLUMNS " FROM namespace n JOIN object o ON o.namespace_id = n.id"
+        " AND o.name = ? AND (o.kind = 3) = ?"
+        " WHERE n.warehouse_id = ? AND n.levels = ? AND n.key = ?",
+        err);
     sql_text(&query, name->name);
     sql_int(&query, name->kind == OBJECT_FUNCTION);
     sql_int(&query, name->warehouse_id);
     sql_int(&query, sqlite_namespace_levels(name->namespace_key));
     sql_text(&query, name->namespace_key);
-    *found = sql_row(&query);
-    if (*found)
-        *out = (struct object_row){
-            .id = sql_get_int(&query, 0),
-            .kind = (enum object_kind)sql_get_int(&query, 1),
-            .warehouse_id = name->warehouse_id,
-            .namespace_key = arena_str(arena, name->namespace_key),
-            .name = arena_str(arena, name->name),
-            .uuid = sql_get_copy(&query, 3, arena),
-            .metadata_location = sql_get_copy(&query, 4, arena),
-            .location = location_of_key(sql_get_copy(&query, 5, arena)),
-            .version = sql_get_int(&query, 2),
-        };
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    *found = get_object(&query, arena, out);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_object_find_at(struct metastore *base, struct str location, struct arena *arena,
                           struct object_row *out, bool *found, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     bool is_key = str_ends_with(location, STR("/"));
-    struct sql_query query = sql_start(
-        reader, "SELECT o.id, o.kind, o.version, o.uuid, o.metadata_location, o.location, o.name,"
-                " n.warehouse_id, n.key"
-                " FROM object o JOIN namespace n ON n.id = o.namespace_id WHERE o.location = ?");
+    struct sql_query query = sqlite_read_begin(
+        base,
+        "SELECT " OBJECT_COLUMNS " FROM object o JOIN namespace n ON n.id = o.namespace_id"
+        " WHERE o.location = ?",
+        err);
     sql_text(&query, is_key ? location : arena_printf(arena, "%.*s/", STR_ARG(location)));
-    *found = sql_row(&query);
-    if (*found)
-        *out = (struct object_row){
-            .id = sql_get_int(&query, 0),
-            .kind = (enum object_kind)sql_get_int(&query, 1),
-            .warehouse_id = sql_get_int(&query, 7),
-            .namespace_key = sql_get_copy(&query, 8, arena),
-            .name = sql_get_copy(&query, 6, arena),
-            .uuid = sql_get_copy(&query, 3, arena),
-            .metadata_location = sql_get_copy(&query, 4, arena),
-            .location = location_of_key(sql_get_copy(&query, 5, arena)),
-            .version = sql_get_int(&query, 2),
-        };
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    *found = get_object(&query, arena, out);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     struct sql_query query =
-        sql_start(reader, "SELECT name FROM object WHERE namespace_id = (SELECT id FROM namespace"
+        sqlite_read_begin(base,
+                          "SELECT name FROM object WHERE namespace_id = (SELECT id FROM namespace"
                           " WHERE warehouse_id = ? AND levels = ? AND key = ?)"
-                          " AND kind = ? AND name > ? ORDER BY name LIMIT ?");
+                          " AND kind = ? AND name > ? ORDER BY name LIMIT ?",
+                          err);
     sql_int(&query, in_namespace->warehouse_id);
     sql_int(&query, sqlite_namespace_levels(in_namespace->namespace_key));
     sql_text(&query, in_namespace->namespace_key);
@@ -310,7 +296,7 @@ int sqlite_object_list(struct metastore *base, const struct object_name *in_name
     sql_text(&query, page->after); /* names are never empty */
     sql_int(&query, page_limit(page));
     collect_names(&query, page, arena, out);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 /* ---- idempotency, jobs, reports -------------------------------------------------------------- */
@@ -326,14 +312,12 @@ int sqlite_idempotency_find(struct metastore *base, struct str key, int64_t now_
                             struct arena *arena, struct idempotency_row *out, bool *found,
                             struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     struct sql_query query =
-        sql_start(reader, "SELECT binding, status, kind, body, metadata_location, warehouse_id,"
+        sqlite_read_begin(base,
+                          "SELECT binding, status, kind, body, metadata_location, warehouse_id,"
                           " created_ms, expires_ms FROM idempotency"
-                          " WHERE key = ? AND expires_ms > ?");
+                          " WHERE key = ? AND expires_ms > ?",
+                          err);
     sql_text(&query, key);
     sql_int(&query, now_ms);
     *found = sql_row(&query);
@@ -350,21 +334,18 @@ int sqlite_idempotency_find(struct metastore *base, struct str key, int64_t now_
         };
         get_digest(&query, 0, &out->binding);
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_job_list(struct metastore *base, int64_t now_ms, size_t limit, struct arena *arena,
                     struct job_row **out, size_t *count, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     struct sql_query query =
-        sql_start(reader, "SELECT id, kind, payload, warehouse_id, created_ms, not_before_ms,"
+        sqlite_read_begin(base,
+                          "SELECT id, kind, payload, warehouse_id, created_ms, not_before_ms,"
                           " attempts FROM job WHERE not_before_ms <= ?"
-                          " ORDER BY not_before_ms, id LIMIT ?");
+                          " ORDER BY not_before_ms, id LIMIT ?",
+                          err);
     sql_int(&query, now_ms);
     sql_int(&query, read_limit(limit));
     *out = NULL;
@@ -381,22 +362,19 @@ int sqlite_job_list(struct metastore *base, int64_t now_ms, size_t limit, struct
             .attempts = sql_get_int(&query, 6),
         };
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
 
 int sqlite_report_list(struct metastore *base, const struct object_name *object,
                        int64_t before_sequence, size_t limit, struct arena *arena,
                        struct report_row **out, size_t *count, struct error *err)
 {
-    struct sqlite_store *store = sqlite_store_of(base);
-    struct sqlite_connection *reader = sqlite_reader_checkout(store, err);
-    if (reader == NULL)
-        return -1;
     struct sql_query query =
-        sql_start(reader, "SELECT sequence, body, time_ms FROM report"
+        sqlite_read_begin(base,
+                          "SELECT sequence, body, time_ms FROM report"
                           " WHERE warehouse_id = ? AND namespace_key = ? AND name = ?"
-                          " AND sequence < ? ORDER BY sequence DESC LIMIT ?");
+                          " AND sequence < ? ORDER BY sequence DESC LIMIT ?",
+                          err);
     sql_int(&query, object->warehouse_id);
     sql_text(&query, object->namespace_key);
     sql_text(&query, object->name);
@@ -415,6 +393,5 @@ int sqlite_report_list(struct metastore *base, const struct object_name *object,
             .time_ms = sql_get_int(&query, 2),
         };
     }
-    sql_end(&query);
-    return sqlite_reader_checkin(store, reader, err);
+    return sqlite_read_end(base, &query, err);
 }
