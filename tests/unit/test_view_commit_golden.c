@@ -1,25 +1,13 @@
 /* Commits to views and creates as data: every folder of tests/data/view_commit is a case (see the
  * README.md there). Besides what the case says, every result must survive a round trip through its
  * text, and every base must be unharmed afterwards. */
-#include "tests/unit/metadata_fixture.h"
-
-#include <dirent.h>
+#include "tests/unit/golden_fixture.h"
 
 #include "iceberg/view_commit.h"
 #include "iceberg/view_create.h"
 
 #define FOLDER "tests/data/view_commit"
-#define NOW_MS 1700000100000
-#define NEW_UUID "11111111-2222-4333-8444-555555555555"
 #define LOCATION "s3://bucket/ns/v"
-#define CASES_MAX 1024
-
-struct outcome {
-    int result;
-    bool changed;
-    struct error err;
-    struct str document; /* when result is 0 */
-};
 
 static struct str publish_view(struct arena *arena, const struct view_metadata *metadata)
 {
@@ -87,40 +75,6 @@ static void run_create(struct arena *arena, struct str text, struct outcome *out
     out->document = publish_view(arena, &metadata);
 }
 
-static json_t *changed_base(struct arena *arena, struct str base_text, json_t *changes)
-{
-    json_t *want = json_deep_copy(load(arena, "base.json", base_text));
-    arena_defer(arena, drop_json, want);
-    const char *name;
-    json_t *value;
-    json_object_foreach(changes, name, value)
-    {
-        if (json_is_null(value))
-            json_object_del(want, name);
-        else
-            json_object_set(want, name, value);
-    }
-    return want;
-}
-
-static void expect_result(struct arena *arena, const char *folder, struct str base_text,
-                          const struct outcome *got)
-{
-    if (got->result != 0)
-        fail_msg("refused: %s: %s", error_name(got->err.kind), got->err.message);
-    struct str expected = read_text(arena, folder, "expected.json");
-    struct str changes = read_text(arena, folder, "changes.json");
-    if (expected.ptr != NULL) {
-        expect_equal(arena, got->document, load(arena, "expected.json", expected));
-        return;
-    }
-    if (changes.ptr == NULL)
-        fail_msg("no expected.json, changes.json or error.json");
-    json_t *differences = load(arena, "changes.json", changes);
-    assert_int_equal(got->changed, !json_is_null(differences));
-    expect_equal(arena, got->document, changed_base(arena, base_text, differences));
-}
-
 static struct str read_base(struct arena *arena, const char *folder)
 {
     struct str text = read_text(arena, folder, "base.json");
@@ -154,35 +108,12 @@ static void run_case(void **state)
     if (error_text.ptr != NULL)
         expect_refusal(arena, error_text, got.result, &got.err, got.document);
     else
-        expect_result(arena, folder, base_text, &got);
+        expect_result(arena, folder, base_text, &got, base_with);
     assert_true(str_equal(before, publish_view(arena, &base)));
     arena_free(arena);
 }
 
-static int is_case(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.' && strcmp(entry->d_name, "bases") != 0 &&
-           strcmp(entry->d_name, "README.md") != 0;
-}
-
 int main(void)
 {
-    static struct CMUnitTest tests[CASES_MAX];
-    struct dirent **entries;
-    struct arena *arena = arena_new();
-    int count = scandir(FOLDER, &entries, is_case, alphasort);
-    if (count <= 0 || count > CASES_MAX) {
-        fprintf(stderr, "no cases in %s\n", FOLDER);
-        return 1;
-    }
-    for (int i = 0; i < count; i++) {
-        const char *name = arena_printf(arena, "%s", entries[i]->d_name).ptr;
-        const char *folder = arena_printf(arena, FOLDER "/%s", name).ptr;
-        tests[i] = (struct CMUnitTest){name, run_case, NULL, NULL, (void *)folder};
-        free(entries[i]);
-    }
-    free(entries);
-    int failed = _cmocka_run_group_tests("view commits", tests, (size_t)count, NULL, NULL);
-    arena_free(arena);
-    return failed;
+    return run_cases("view commits", FOLDER, run_case);
 }
