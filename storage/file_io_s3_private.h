@@ -91,6 +91,8 @@ MUST_USE int s3_multipart_complete(struct file_io_s3 *io, const struct s3_path *
                                    struct error *err);
 MUST_USE int s3_multipart_abort(struct file_io_s3 *io, const struct s3_path *path, struct str id,
                                 struct error *err);
+/* Certainly not there any more. */
+bool s3_multipart_is_gone(struct file_io_s3 *io, const struct s3_path *path, struct str id);
 /* A writer for one part (number > 0), or for the whole file (number 0). */
 MUST_USE int s3_writer_open(struct file_io_s3 *io, const struct s3_path *path, struct str id,
                             int number, const struct file_write *write, struct file_writer **out,

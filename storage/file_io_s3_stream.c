@@ -132,17 +132,20 @@ static int stream_finish(struct s3_writer *writer, struct file_stat *out, struct
     int result = s3_client_finish(writer->io->client, &writer->call, exchange, writer->arena,
                                   &answer, &body, err);
     buf_free(&body);
-    if (result != 0)
-        return answer.doubtful && err->kind == ERR_UNAVAILABLE &&
-                       stream_judge(writer, etag, out) == 0
-                   ? 0
-                   : -1;
-    if (!s3_answer_ok(&answer)) {
-        if (str_equal(answer.code, STR("NoSuchUpload")))
-            return error_set(err, ERR_FILE_NOT_FOUND, "There is no such upload of file: %.*s",
-                             STR_ARG(writer->path.location));
-        return s3_write_error(&answer, &writer->call, &writer->write, err);
+    bool gone = str_equal(answer.code, STR("NoSuchUpload"));
+    if (result != 0) {
+        if (answer.doubtful && err->kind == ERR_UNAVAILABLE && stream_judge(writer, etag, out) == 0)
+            return 0;
+        gone = writer->number > 0 && answer.response.status >= 500 &&
+               s3_multipart_is_gone(writer->io, &writer->path, writer->upload);
+        if (!gone)
+            return -1;
     }
+    if (gone)
+        return error_set(err, ERR_FILE_NOT_FOUND, "There is no such upload of file: %.*s",
+                         STR_ARG(writer->path.location));
+    if (!s3_answer_ok(&answer))
+        return s3_write_error(&answer, &writer->call, &writer->write, err);
     s3_stat_of(&answer.response, out);
     out->bytes = writer->bytes;
     if (etag_is_md5(&answer.response, out->etag) && strcmp(out->etag, etag) != 0)

@@ -72,6 +72,44 @@ static int ask(struct file_io_s3 *io, const struct s3_path *path, struct s3_call
     return result;
 }
 
+bool s3_multipart_is_gone(struct file_io_s3 *io, const struct s3_path *path, struct str id)
+{
+    struct arena *arena = arena_new();
+    struct s3_query_item query[] = {{STR("max-parts"), STR("1"), true},
+                                    {STR("uploadId"), id, true}};
+    struct s3_call call = {.method = STR("GET"),
+                           .query = query,
+                           .query_count = 2,
+                           .repeat = S3_REPEAT,
+                           .what = "look at the upload of"};
+    struct s3_answer answer;
+    struct xml_element *root;
+    struct error err = {0};
+    bool gone =
+        ask(io, path, &call, arena, &answer, &root, &err) != 0 && err.kind == ERR_FILE_NOT_FOUND;
+    arena_free(arena);
+    return gone;
+}
+
+/* Some stores say of uploads that they do not know that they have failed: looked up before the call
+ * is repeated. */
+static int ask_of_upload(struct file_io_s3 *io, const struct s3_path *path, struct str id,
+                         struct s3_call *call, struct arena *arena, struct s3_answer *answer,
+                         struct xml_element **out, struct error *err)
+{
+    enum s3_repeat repeat = call->repeat;
+    call->repeat = S3_ONCE;
+    int result = ask(io, path, call, arena, answer, out, err);
+    if (result == 0 || err->kind != ERR_UNAVAILABLE)
+        return result;
+    if (answer->response.status >= 500 && s3_multipart_is_gone(io, path, id))
+        return no_such_upload(path, err);
+    if (repeat == S3_ONCE)
+        return result;
+    call->repeat = S3_REPEAT;
+    return ask(io, path, call, arena, answer, out, err);
+}
+
 int s3_multipart_begin(struct file_io_s3 *io, const struct s3_path *path, struct arena *arena,
                        struct str *id, struct error *err)
 {
@@ -117,7 +155,7 @@ int s3_multipart_put(struct file_io_s3 *io, const struct s3_path *path, struct s
                            .what = "write a part of"};
     struct s3_answer answer;
     struct xml_element *root;
-    int result = ask(io, path, &call, arena, &answer, &root, err);
+    int result = ask_of_upload(io, path, id, &call, arena, &answer, &root, err);
     if (result == 0) {
         s3_stat_of(&answer.response, out);
         out->bytes = (int64_t)body.len;
@@ -214,7 +252,7 @@ static int send_completion(struct file_io_s3 *io, const struct s3_path *path, st
                            .what = "complete the upload of"};
     struct s3_answer answer;
     struct xml_element *root;
-    int result = ask(io, path, &call, arena, &answer, &root, err);
+    int result = ask_of_upload(io, path, id, &call, arena, &answer, &root, err);
     *doubtful = answer.doubtful;
     if (result != 0 && answer.response.status == 412)
         return s3_write_error(&answer, &call, write, err);
@@ -238,6 +276,7 @@ int s3_multipart_complete(struct file_io_s3 *io, const struct s3_path *path, str
     bool doubtful = false, found = false;
     int result = s3_check_conditions(io, path, write, err);
     if (result == 0) {
+        assert(count > 0);
         write_parts(parts, count, &list);
         result = send_completion(io, path, id, buf_str(&list), write, arena, &doubtful, err);
         if (result != 0 && doubtful && was_completed(io, path, parts, count))
@@ -352,9 +391,18 @@ int s3_upload_complete(struct file_io *base, struct str location, struct str id,
     int result = upload_of(s3_of(base), location, id, arena, &path, &stores_own, err);
     if (result == 0)
         result = check_parts(&path, parts, count, err);
-    if (result == 0)
+    if (result == 0 && s3_multipart_is_gone(s3_of(base), &path, stores_own)) {
+        /* Stores differ in what they say. It may be our caller that asks again: */
+        bool found = false;
+        result = -1;
+        if (was_completed(s3_of(base), &path, parts, count))
+            result = s3_head(s3_of(base), &path, &found, out, err);
+        if (!found)
+            result = no_such_upload(&path, err);
+    } else if (result == 0) {
         result =
             s3_multipart_complete(s3_of(base), &path, stores_own, parts, count, &write, out, err);
+    }
     arena_free(arena);
     return result;
 }

@@ -6,6 +6,8 @@
 
 #define PIECE_BYTES 4099
 
+unsigned file_stream_store_lacks;
+
 static const struct file_io_opener *current_opener;
 
 /* ---- the fixture ----------------------------------------------------------------------------- */

@@ -9,6 +9,13 @@
 
 #include "storage/file_stream.h"
 
+/* What a store's own program cannot do: the cases of it are skipped. */
+enum store_lacks {
+    LACKS_LEFT_OUT_PARTS = 1, /* completes an upload with all of its parts or not at all */
+    LACKS_UPLOAD_TIMES = 2,   /* does not tell when an upload was begun */
+};
+extern unsigned file_stream_store_lacks; /* enum store_lacks; none */
+
 /* Returns the number of failed cases. */
 int file_stream_cases_run(const char *backend, const struct file_io_opener *opener);
 
