@@ -23,7 +23,7 @@ void access_log_write(struct http_exchange *x, struct str target, struct str req
         {.name = "target", .text = present(target)},
         {.name = "status", .number = x->status},
         {.name = "sent", .number = sent},
-        {.name = "bytes_in", .number = (int64_t)x->body.len},
+        {.name = "bytes_in", .number = (int64_t)x->body_bytes},
         {.name = "bytes", .number = (int64_t)x->reply_bytes},
         {.name = "duration_us", .number = clock_monotonic_us(&clock_system) - x->started_us},
         {.name = "client", .text = x->client},

@@ -7,8 +7,9 @@
  *    its loop's thread.
  * 3. After http_exchange_reply from another thread the exchange belongs to the loop alone.
  * 4. finished() is called exactly once for an exchange that was opened.
- * 5. An exchange is freed in http_on_completed and nowhere else; the library may hold its response
- *    for longer, but does not look at the body again. */
+ * 5. An exchange is freed when the library is done with it, or, when it is streamed, when its
+ *    thread is too, whichever comes last; the library may hold its response for longer, but does
+ *    not look at the body again. */
 #include "server/http_private.h"
 
 #include <assert.h>
@@ -25,7 +26,7 @@
 #define FREE_EXCHANGES_MAX 256
 #define KEPT_BODY_BYTES_MAX 65536     /* capacity an exchange keeps for the next request */
 #define BODY_RESERVE_BYTES_MAX 262144 /* allocated on the word of a Content-Length alone */
-#define DRAIN_BYTES_MAX 65536         /* bodies that are read to keep a connection */
+#define NEVER_S 4000000u              /* the longest that the library does not get wrong */
 
 static struct exchange *exchange_of(struct http_exchange *x)
 {
@@ -37,12 +38,24 @@ static const struct http_handlers *handlers_of(const struct exchange *x)
     return &x->loop->server->options.handlers;
 }
 
-static void set_phase(struct exchange *x, enum http_phase phase, int64_t since_us)
+void http_set_phase(struct exchange *x, enum http_phase phase, int64_t since_us)
 {
-    if (x->connection->phase == HTTP_CUT)
+    struct http_connection *c = x->connection;
+    if (c->phase == HTTP_CUT)
         return;
-    x->connection->phase = phase;
-    x->connection->since_us = since_us;
+    if ((c->phase == HTTP_BODY || c->phase == HTTP_SENDING) && c->since_us != 0)
+        c->patience.waited_us += x->loop->now_us - c->since_us;
+    c->phase = phase;
+    c->since_us = since_us;
+}
+
+/* The library looks at connections with a time-out of their own first, at each of its runs. */
+void http_act_first(struct exchange *x, bool on)
+{
+    if (x->acts_first == on)
+        return;
+    x->acts_first = on;
+    MHD_set_connection_option(x->library, MHD_CONNECTION_OPTION_TIMEOUT, on ? NEVER_S : 0u);
 }
 
 /* ---- birth and death ------------------------------------------------------------------------- */
@@ -71,7 +84,9 @@ static void exchange_free(struct exchange *x)
 {
     struct http_loop *loop = x->loop;
     if (x->response != NULL)
-        MHD_destroy_response(x->response); /* calls release */
+        MHD_destroy_response(x->response); /* calls release, closes the file */
+    if (x->stream != NULL)
+        http_stream_free(x->stream);
     if (loop->free_count >= FREE_EXCHANGES_MAX) {
         arena_free(x->pub.arena);
         buf_free(&x->body);
@@ -112,7 +127,7 @@ void *http_on_target(void *arg, const char *target, struct MHD_Connection *libra
     x->pub.target = arena_str(x->pub.arena, str_cstr(target == NULL ? "" : target));
     x->pub.client = str_cstr(x->connection->client);
     if (x->connection->phase == HTTP_WAITING)
-        set_phase(x, HTTP_HEAD, 0);
+        http_set_phase(x, HTTP_HEAD, 0);
     return x;
 }
 
@@ -134,16 +149,13 @@ static void finish_exchange(struct exchange *x, bool sent)
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-static struct MHD_Response *make_response(const struct http_reply *reply, bool close)
+bool http_is_draining(const struct exchange *x)
 {
-    struct str body = reply->status == 204 ? STR_NONE : reply->body;
-    struct MHD_Response *response =
-        reply->release != NULL
-            ? MHD_create_response_from_buffer_with_free_callback_cls(
-                  body.len, (void *)body.ptr, reply->release, reply->release_arg)
-            : MHD_create_response_from_buffer(body.len, (void *)body.ptr, MHD_RESPMEM_PERSISTENT);
-    if (response == NULL)
-        log_fatal("out of memory: a reply");
+    return atomic_load_explicit(&x->loop->server->draining, memory_order_relaxed);
+}
+
+void http_add_headers(struct MHD_Response *response, const struct http_reply *reply, bool close)
+{
     for (size_t i = 0; i < reply->header_count; i++) {
         const struct http_header *header = &reply->headers[i];
         if (MHD_add_response_header(response, header->name, header->value) != MHD_YES)
@@ -152,29 +164,48 @@ static struct MHD_Response *make_response(const struct http_reply *reply, bool c
     }
     if (close && MHD_add_response_header(response, "Connection", "close") != MHD_YES)
         log_fatal("out of memory: a reply");
-    return response;
 }
 
-static bool has_no_body(const struct exchange *x)
+static struct MHD_Response *make_response(const struct http_reply *reply, struct str body)
+{
+    if (reply->file_bytes > 0)
+        return MHD_create_response_from_fd_at_offset64((uint64_t)reply->file_bytes, reply->file_fd,
+                                                       (uint64_t)reply->file_offset);
+    if (reply->release != NULL)
+        return MHD_create_response_from_buffer_with_free_callback_cls(
+            body.len, (void *)body.ptr, reply->release, reply->release_arg);
+    return MHD_create_response_from_buffer(body.len, (void *)body.ptr, MHD_RESPMEM_PERSISTENT);
+}
+
+bool http_has_no_body(const struct exchange *x)
 {
     return str_equal(x->pub.method, STR("HEAD")) || x->pub.status == 204 || x->pub.status == 304;
 }
 
-static void set_reply(struct exchange *x, const struct http_reply *reply, bool close)
+void http_set_reply(struct exchange *x, const struct http_reply *reply, bool close)
 {
     assert(reply->status >= 200 && reply->status <= 599);
     assert(reply->header_count <= HTTP_REPLY_HEADERS_MAX && x->response == NULL);
-    x->response = make_response(reply, close);
+    assert(reply->file_bytes == 0 || (reply->body.len == 0 && reply->release == NULL));
+    x->response = make_response(reply, reply->status == 204 ? STR_NONE : reply->body);
+    if (x->response == NULL)
+        log_fatal("out of memory: a reply");
+    http_add_headers(x->response, reply, close);
+    x->sends_file = reply->file_bytes > 0;
     x->reply_body = reply->body;
     x->pub.status = reply->status;
-    x->pub.reply_bytes = has_no_body(x) ? 0 : reply->body.len;
+    if (!http_has_no_body(x))
+        x->pub.reply_bytes = x->sends_file ? (size_t)reply->file_bytes : reply->body.len;
 }
 
 void http_exchange_reply(struct http_exchange *pub, const struct http_reply *reply)
 {
     struct exchange *x = exchange_of(pub);
-    bool draining = atomic_load_explicit(&x->loop->server->draining, memory_order_relaxed);
-    set_reply(x, reply, reply->close || draining);
+    if (x->stream != NULL) {
+        http_stream_reply(x, reply);
+        return;
+    }
+    http_set_reply(x, reply, reply->close || http_is_draining(x));
     int before = atomic_exchange(&x->state, EXCHANGE_REPLIED);
     assert(before != EXCHANGE_REPLIED);
     if (before == EXCHANGE_SUSPENDED)
@@ -183,13 +214,16 @@ void http_exchange_reply(struct http_exchange *pub, const struct http_reply *rep
 
 struct str http_exchange_header(struct http_exchange *pub, const char *name)
 {
-    return str_cstr(MHD_lookup_connection_value(exchange_of(pub)->library, MHD_HEADER_KIND, name));
+    struct exchange *x = exchange_of(pub);
+    if (x->stream != NULL)
+        return http_stream_header(x, name);
+    return str_cstr(MHD_lookup_connection_value(x->library, MHD_HEADER_KIND, name));
 }
 
-static enum MHD_Result queue_reply(struct exchange *x)
+enum MHD_Result http_queue_reply(struct exchange *x)
 {
     assert(x->response != NULL && !x->queued);
-    set_phase(x, HTTP_SENDING, 0);
+    http_set_phase(x, HTTP_SENDING, 0);
     x->queued = true;
     enum MHD_Result result =
         MHD_queue_response(x->library, (unsigned int)x->pub.status, x->response);
@@ -203,7 +237,7 @@ static void refuse(struct exchange *x, const struct error *why)
 {
     struct http_reply reply = {0};
     handlers_of(x)->refuse(handlers_of(x)->arg, &x->pub, why, &reply);
-    set_reply(x, &reply, true);
+    http_set_reply(x, &reply, true);
     atomic_store(&x->state, EXCHANGE_REPLIED);
     metric_add(METRIC_REJECTED, 1);
 }
@@ -216,15 +250,14 @@ static enum MHD_Result add_header_line(void *arg, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-/* Writes the reply past the library, in one try, where the library can no longer take it: in the
- * middle of a body, and for a client that closed its half while the request was suspended (the
- * library takes that for a dead connection). The library has written nothing for this request. */
-static void write_directly(struct exchange *x)
+void http_write_directly(struct exchange *x)
 {
     struct buf head = BUF_INIT(65536);
     buf_add_format(&head, "HTTP/1.1 %d %s\r\n", x->pub.status,
                    MHD_get_reason_phrase_for((unsigned int)x->pub.status));
     MHD_get_response_headers(x->response, add_header_line, &head);
+    if (MHD_get_response_header(x->response, "Connection") == NULL)
+        buf_add_cstr(&head, "Connection: close\r\n");
     if (x->pub.status != 204)
         buf_add_format(&head, "Content-Length: %zu\r\n", x->reply_body.len);
     buf_add_cstr(&head, "\r\n");
@@ -242,6 +275,13 @@ static bool is_half_closed(const struct exchange *x)
     return recv(x->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+void http_exchange_end(struct exchange *x, bool sent)
+{
+    if (x->opened)
+        finish_exchange(x, sent);
+    exchange_free(x);
+}
+
 void http_on_completed(void *arg, struct MHD_Connection *library, void **exchange,
                        enum MHD_RequestTerminationCode code)
 {
@@ -251,19 +291,19 @@ void http_on_completed(void *arg, struct MHD_Connection *library, void **exchang
     if (x == NULL)
         return;
     assert(x->loop == loop && x->connection->exchange == x);
-    if (x->response != NULL && !x->sent_directly && !x->discards_body &&
-        code == MHD_REQUEST_TERMINATED_WITH_ERROR && is_half_closed(x))
-        write_directly(x);
-    if (x->opened)
-        finish_exchange(x, x->sent_directly ||
-                               (x->queued && code == MHD_REQUEST_TERMINATED_COMPLETED_OK));
+    if (x->stream == NULL && x->response != NULL && !x->sends_file && !x->sent_directly &&
+        !x->discards_body && code == MHD_REQUEST_TERMINATED_WITH_ERROR && is_half_closed(x))
+        http_write_directly(x);
+    bool sent = x->sent_directly || (x->queued && code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    http_act_first(x, false);
     if (x->lingers)
         http_linger_begin(loop, x->connection->fd);
     x->connection->exchange = NULL;
-    set_phase(x, HTTP_WAITING, loop->now_us);
+    http_set_phase(x, HTTP_WAITING, loop->now_us);
     x->connection->bytes_received = -1;
     *exchange = NULL;
-    exchange_free(x);
+    if (x->stream == NULL || http_stream_on_closed(x, sent))
+        http_exchange_end(x, sent);
 }
 
 /* ---- the three calls ------------------------------------------------------------------------- */
@@ -318,7 +358,7 @@ static enum MHD_Result refuse_and_close(struct exchange *x, const struct error *
 {
     refuse(x, why);
     x->lingers = true;
-    return queue_reply(x);
+    return http_queue_reply(x);
 }
 
 /* head() has replied. */
@@ -326,11 +366,11 @@ static enum MHD_Result after_early_reply(struct exchange *x)
 {
     bool has_body = x->plan.chunked || x->plan.bytes > 0;
     x->discards_body = has_body && !x->plan.chunked && !x->plan.expects_continue &&
-                       x->plan.bytes <= DRAIN_BYTES_MAX;
+                       x->plan.bytes <= HTTP_DRAIN_BYTES_MAX;
     if (!has_body || x->discards_body)
         return MHD_YES; /* queued in the last call, and the connection lives on */
     x->lingers = true;
-    return queue_reply(x);
+    return http_queue_reply(x);
 }
 
 static enum MHD_Result first_call(struct exchange *x, const char *url, const char *method,
@@ -342,13 +382,16 @@ static enum MHD_Result first_call(struct exchange *x, const char *url, const cha
     x->pub.method = arena_str(x->pub.arena, str_cstr(method));
     x->pub.started_us = clock_monotonic_us(&clock_system);
     x->pub.body_bytes_max = server->options.body_bytes_max;
-    set_phase(x, HTTP_BODY, x->pub.started_us);
+    http_set_phase(x, HTTP_BODY, x->pub.started_us);
+    http_patience_begin(x->loop, x->connection);
     open_exchange(x);
     if (check_head(x, url, method, version, &err) != 0)
         return refuse_and_close(x, &err);
     handlers_of(x)->head(handlers_of(x)->arg, &x->pub);
     if (atomic_load(&x->state) == EXCHANGE_REPLIED)
         return after_early_reply(x);
+    if (x->pub.streams)
+        return http_stream_first_call(x);
     if (x->plan.bytes > x->pub.body_bytes_max) {
         error_set(&err, ERR_BODY_TOO_LARGE, "Request body too large: %llu bytes, at most %zu",
                   (unsigned long long)x->plan.bytes, x->pub.body_bytes_max);
@@ -362,7 +405,7 @@ static enum MHD_Result first_call(struct exchange *x, const char *url, const cha
 
 static enum MHD_Result body_call(struct exchange *x, const char *upload, size_t *upload_bytes)
 {
-    x->body_received += *upload_bytes;
+    x->pub.body_bytes += *upload_bytes;
     if (!x->discards_body)
         buf_add(&x->body, str_from(upload, *upload_bytes));
     *upload_bytes = 0;
@@ -373,7 +416,7 @@ static enum MHD_Result body_call(struct exchange *x, const char *upload, size_t 
     error_set(&err, ERR_BODY_TOO_LARGE, "Request body too large: more than %zu bytes",
               x->pub.body_bytes_max);
     refuse(x, &err);
-    write_directly(x);
+    http_write_directly(x);
     x->lingers = true;
     return MHD_NO; /* closes */
 }
@@ -381,15 +424,15 @@ static enum MHD_Result body_call(struct exchange *x, const char *upload, size_t 
 static enum MHD_Result last_call(struct exchange *x)
 {
     if (atomic_load(&x->state) == EXCHANGE_REPLIED)
-        return queue_reply(x); /* by head(), or resumed */
+        return http_queue_reply(x); /* by head(), or resumed */
     x->pub.body = buf_str(&x->body);
-    set_phase(x, HTTP_WORKING, 0);
+    http_set_phase(x, HTTP_WORKING, 0);
     atomic_store(&x->state, EXCHANGE_RUNNING);
     handlers_of(x)->request(handlers_of(x)->arg, &x->pub);
     int expected = EXCHANGE_RUNNING;
     if (!atomic_compare_exchange_strong(&x->state, &expected, EXCHANGE_SUSPENDED)) {
         assert(expected == EXCHANGE_REPLIED);
-        return queue_reply(x);
+        return http_queue_reply(x);
     }
     /* A worker may have completed it by now: the completion waits for this thread. */
     x->loop->suspended_count++;
@@ -407,6 +450,9 @@ enum MHD_Result http_on_call(void *arg, struct MHD_Connection *library, const ch
     (void)library;
     if (!x->head_seen)
         return first_call(x, url, method, version);
+    if (x->stream != NULL)
+        return *upload_bytes > 0 ? http_stream_body_call(x, upload, upload_bytes)
+                                 : http_stream_empty_call(x);
     if (*upload_bytes > 0)
         return body_call(x, upload, upload_bytes);
     return last_call(x);

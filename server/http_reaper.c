@@ -17,6 +17,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,13 +95,18 @@ void http_on_connection(void *loop, struct MHD_Connection *library, void **conne
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-static int64_t bytes_received(int fd)
+static struct tcp_info tcp_info(int fd)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return 0;
-    return (int64_t)info.tcpi_bytes_received;
+        memset(&info, 0, sizeof(info));
+    return info;
+}
+
+static int64_t bytes_received(int fd)
+{
+    return (int64_t)tcp_info(fd).tcpi_bytes_received;
 }
 
 /* Longer bodies get longer, but only for bytes that came (or that we want to send): announcing much
@@ -114,11 +120,38 @@ static int64_t body_allowance_us(const struct http_server_options *options, size
 /* The peer closed and everything it sent is read: what is not complete never will be. The library
  * misses this when the close arrives together with the last bytes: it waits for an event of its
  * own, and there is none. */
-static bool is_gone(int fd)
+bool http_is_gone(int fd)
 {
     char byte;
     ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+void http_patience_begin(struct http_loop *loop, struct http_connection *c)
+{
+    c->patience = (struct http_patience){loop->server->options.body_deadline_ms * 1000, 0, -1, -1};
+}
+
+/* Of a connection that is in HTTP_BODY or HTTP_SENDING. */
+static bool lost_patience(struct http_loop *loop, struct http_connection *c)
+{
+    const struct http_server_options *options = &loop->server->options;
+    struct http_patience *patience = &c->patience;
+    struct tcp_info info = tcp_info(c->fd);
+    int64_t received = (int64_t)info.tcpi_bytes_received, taken = (int64_t)info.tcpi_bytes_acked;
+    int64_t moved = 0;
+    if (patience->received >= 0)
+        moved = c->phase == HTTP_BODY ? received - patience->received : taken - patience->taken;
+    patience->received = received;
+    patience->taken = taken;
+    int64_t waited_us = patience->waited_us + loop->now_us - c->since_us;
+    patience->waited_us = 0;
+    c->since_us = loop->now_us;
+    patience->left_us +=
+        (int64_t)((double)moved * 1e6 / (double)options->body_rate_min) - waited_us;
+    if (patience->left_us > options->body_deadline_ms * 1000)
+        patience->left_us = options->body_deadline_ms * 1000;
+    return patience->left_us < 0;
 }
 
 static bool is_overdue(struct http_loop *loop, struct http_connection *c)
@@ -140,13 +173,17 @@ static bool is_overdue(struct http_loop *loop, struct http_connection *c)
         }
         return false;
     case HTTP_HEAD:
-        return elapsed_us > options->header_deadline_ms * 1000 || is_gone(c->fd);
+        return elapsed_us > options->header_deadline_ms * 1000 || http_is_gone(c->fd);
     case HTTP_BODY:
         assert(c->exchange != NULL);
-        return elapsed_us > body_allowance_us(options, c->exchange->body_received) ||
-               is_gone(c->fd);
+        if (c->exchange->stream != NULL)
+            return lost_patience(loop, c) || http_is_gone(c->fd);
+        return elapsed_us > body_allowance_us(options, c->exchange->pub.body_bytes) ||
+               http_is_gone(c->fd);
     case HTTP_SENDING:
         assert(c->exchange != NULL);
+        if (c->exchange->stream != NULL || c->exchange->sends_file)
+            return lost_patience(loop, c);
         return elapsed_us > body_allowance_us(options, c->exchange->pub.reply_bytes);
     case HTTP_WORKING:
     case HTTP_CUT:
@@ -191,6 +228,8 @@ void http_reap(struct http_loop *loop)
                   : c->phase == HTTP_HEAD  ? "its head is too slow or the client gone"
                   : c->phase == HTTP_BODY  ? "its body is too slow or the client gone"
                                            : "it takes its reply too slowly");
+        if (c->exchange != NULL && c->exchange->stream != NULL)
+            http_stream_cut(c->exchange, "The client is gone or too slow");
         c->phase = HTTP_CUT;
         shutdown(c->fd, SHUT_RDWR);
     }
@@ -204,6 +243,16 @@ void http_reap(struct http_loop *loop)
 
 /* ---- lingering ------------------------------------------------------------------------------- */
 
+static void linger_read(struct http_loop *loop, struct http_watch *watch, uint32_t events)
+{
+    struct http_linger *linger = (struct http_linger *)watch;
+    (void)events;
+    char unread[65536];
+    ssize_t n = recv(linger->fd, unread, sizeof(unread), MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        linger_end(loop, linger);
+}
+
 /* Called before the library closes `fd`. While bytes of the client are unread, close() resets the
  * connection, and the reset overtakes the reply: the client would see "connection reset" in place
  * of a 413. So a second descriptor keeps the socket, and what still comes is thrown away until the
@@ -215,6 +264,7 @@ void http_linger_begin(struct http_loop *loop, int fd)
     struct http_linger *linger = calloc(1, sizeof(*linger));
     if (linger == NULL)
         log_fatal("out of memory: a closing connection");
+    linger->watch.on_event = linger_read;
     linger->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     linger->until_us = loop->now_us + LINGER_US;
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = linger};
@@ -228,14 +278,6 @@ void http_linger_begin(struct http_loop *loop, int fd)
     linger->next = loop->lingers;
     loop->lingers = linger;
     loop->linger_count++;
-}
-
-void http_linger_read(struct http_loop *loop, struct http_linger *linger)
-{
-    char unread[65536];
-    ssize_t n = recv(linger->fd, unread, sizeof(unread), MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        linger_end(loop, linger);
 }
 
 void http_linger_end_all(struct http_loop *loop)

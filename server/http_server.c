@@ -6,7 +6,8 @@
  *    from elsewhere, and would sleep over it.
  * 3. One SO_REUSEPORT listener per loop: loops that share one share its connections badly.
  * 4. A worker wakes a loop only when it found the list of completions empty.
- * 5. A loop ends only when nothing of it is suspended and no worker is about to wake it. */
+ * 5. A loop ends only when nothing of it is suspended, no streamed exchange has a thread, and no
+ *    worker is about to wake it. */
 #include "server/http_private.h"
 
 #include <arpa/inet.h>
@@ -54,16 +55,22 @@ void http_loop_complete(struct exchange *x)
 
 static void resume_completed(struct http_loop *loop)
 {
-    struct exchange *x = atomic_exchange(&loop->completed, NULL), *oldest_first = NULL;
+    struct exchange *x = atomic_exchange(&loop->completed, NULL), *oldest_first = NULL, *next;
     while (x != NULL) {
-        struct exchange *next = x->next;
+        next = x->next;
         x->next = oldest_first;
         oldest_first = x;
         x = next;
     }
-    for (x = oldest_first; x != NULL; x = x->next) {
+    for (x = oldest_first; x != NULL; x = next) {
+        next = x->next; /* a streamed exchange may be freed here, or come onto the list again */
+        if (x->stream != NULL) {
+            http_stream_on_signal(x);
+            continue;
+        }
         assert(loop->suspended_count > 0);
         loop->suspended_count--;
+        http_act_first(x, x->sends_file);
         MHD_resume_connection(x->library);
     }
 }
@@ -91,8 +98,10 @@ static void wait_for_events(struct http_loop *loop, int timeout_ms)
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
     loop->now_us = clock_monotonic_us(&clock_system);
     for (int i = 0; i < count; i++)
-        if (events[i].data.ptr != NULL) /* NULL: the library or a wake-up, looked at anyway */
-            http_linger_read(loop, events[i].data.ptr);
+        if (events[i].data.ptr != NULL) { /* NULL: the library or a wake-up, looked at anyway */
+            struct http_watch *watch = events[i].data.ptr;
+            watch->on_event(loop, watch, events[i].events);
+        }
 }
 
 /* Accepts what the kernel has queued, then closes the listener. */
@@ -122,6 +131,7 @@ static void *run_loop(void *arg)
         log_hold(loop->log_lines, sizeof(loop->log_lines));
         MHD_run(loop->daemon);
         log_release();
+        http_stream_look_for_gone(loop);
         http_reap(loop);
         if (loop->listen_fd >= 0 && atomic_load(&loop->stop_listening))
             stop_listening(loop);
@@ -129,7 +139,10 @@ static void *run_loop(void *arg)
             continue;
         if (stop_at_us == 0)
             stop_at_us = loop->now_us + STOP_GRACE_US;
-        if (loop->open_count == 0 || (loop->suspended_count == 0 && loop->now_us > stop_at_us))
+        if (loop->now_us > stop_at_us)
+            http_stream_cut_all(loop, "The server is stopping");
+        if (loop->open_count == 0 ||
+            (loop->suspended_count == 0 && loop->streams == NULL && loop->now_us > stop_at_us))
             break;
     }
     assert(loop->listen_fd < 0 && loop->suspended_count == 0);

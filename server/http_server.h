@@ -43,8 +43,10 @@ struct http_reply {
      * give what GET would have given. */
     struct str body;
     bool close; /* Connection: close after it */
-    /* Instead of `body`: a part of an open file, sent by sendfile. Taken over, also on failure.
-     * 0 bytes of `file_bytes`: there is none, and file_fd means nothing. */
+    /* Instead of `body`: a part of an open file, sent by sendfile. Taken over, also on failure, and
+     * closed when it is no longer needed, from any thread. 0 bytes of `file_bytes`: there is none,
+     * and file_fd means nothing. The file must not become shorter: the client would wait for the
+     * rest until its deadline. */
     int file_fd;
     int64_t file_offset, file_bytes;
     /* Set when the body is not in the exchange's arena: called once when it is no longer needed,
@@ -63,6 +65,7 @@ struct http_exchange {
     int64_t started_us; /* monotonic, when the head was complete */
     int status;         /* of the reply, once given, else 0: for finished() */
     size_t reply_bytes; /* of its body as sent */
+    size_t body_bytes;  /* of the request's body as received: for finished() */
     bool streams;       /* set in head(): server/http_stream.h */
     void *context;      /* the handlers' */
     /* private parts follow in http_private.h */
@@ -71,8 +74,8 @@ struct http_exchange {
 struct http_handlers {
     void (*head)(void *arg, struct http_exchange *x);
     void (*request)(void *arg, struct http_exchange *x);
-    /* Instead of request(), when head() set x->streams (server/http_stream.h). MAY be NULL when no
-     * head() does. */
+    /* Instead of request(), when head() set x->streams (server/http_stream.h): on the loop thread,
+     * right after head(); body_bytes_max means nothing then. MAY be NULL when no head() does. */
     void (*stream)(void *arg, struct http_exchange *x);
     /* `sent` tells whether the whole reply was handed to the kernel. */
     void (*finished)(void *arg, struct http_exchange *x, bool sent);
@@ -94,9 +97,12 @@ struct http_server_options {
     /* Deadlines are looked at four times per shortest deadline: they are kept to a quarter of it.
      */
     int64_t header_deadline_ms; /* from the first byte to the end of the head, absolute */
-    int64_t body_deadline_ms;   /* for a body, in and out; each byte adds 1 / body_rate_min */
-    int64_t body_rate_min;      /* bytes per second */
-    int64_t idle_ms;            /* keep-alive, and before the first byte */
+    /* For a body, in and out; each byte adds 1 / body_rate_min. Of streamed bodies and of files it
+     * is what a client may lag behind the rate: it never grows beyond itself, and only the time
+     * counts in which the client is waited for. */
+    int64_t body_deadline_ms;
+    int64_t body_rate_min; /* bytes per second */
+    int64_t idle_ms;       /* keep-alive, and before the first byte */
     struct http_handlers handlers;
 };
 
@@ -132,7 +138,8 @@ void http_server_stop_listening(struct http_server *server);
 size_t http_server_active(const struct http_server *server);
 
 /* Waits for replies that are owed between request() and http_exchange_reply, gives those on their
- * way out a second, then closes all connections, joins the loops and frees the server. */
+ * way out and the clients of streamed exchanges a second, then closes all connections, joins the
+ * loops and frees the server. The threads of streamed exchanges are waited for. */
 void http_server_stop(struct http_server *server);
 
 #endif
