@@ -35,12 +35,17 @@ PROCESSES, INSERTS = 4, 6
 UTC = datetime.timezone.utc
 
 
-def connect(options=""):
+def load_extensions():
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     for name in EXTENSIONS:
         package = Path(duckdb.__file__).parent.parent / f"duckdb_extension_{name}"
         [path] = package.glob(f"extensions/*/{name}.duckdb_extension")
         connection.execute(f"LOAD '{path}'")
+    return connection
+
+
+def connect(options=""):
+    connection = load_extensions()
     connection.execute(f"ATTACH '' AS c (TYPE iceberg, ENDPOINT '{address()}', "
                        f"AUTHORIZATION_TYPE 'none' {options})")
     connection.execute("SET TimeZone = 'UTC'")

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Real clients on every way to the bytes: each makes a table, writes, deletes and reads on each kind
+of warehouse, and then the others read what it wrote.
+
+    storage_matrix.py [--only TEXT]     (TEXT: part of the name of a warehouse or a client)
+
+Warehouses: direct keys that are scoped (rgw-vend) and signatures (rgw-sign) for Ceph's gateway, and
+firn's own gateway over local disk (gw-local), over Ceph (gw-rgw) and over HDFS (gw-hdfs). Starts
+its own stores and its own firn; each client runs in the environment of tests/clients/venv.sh."""
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[0] = str(ROOT)
+
+from tests.engines.engine import run_tests  # noqa: E402
+from tests.engines.java import maven, missing_tools  # noqa: E402
+from tests.engines.storage.report import reports  # noqa: E402
+from tests.harness import Server, environment, run_firn  # noqa: E402
+from tests.stores.minidfs import MiniDfs  # noqa: E402
+from tests.stores.radosgw import Radosgw  # noqa: E402
+from tests.stores.store import BUCKET  # noqa: E402
+
+ENGINES = Path(__file__).resolve().parent
+CLIENT_SECONDS = 600  # a ceiling for hung clients, not an expectation
+EXPECTED = [1, 3, 4]
+# Who can use what (contract/clients.md 1.12): only some ask to have requests signed.
+SIGNING_CLIENTS = ("pyiceberg_fsspec", "spark", "flink")
+CLIENTS = ("pyiceberg_pyarrow", "pyiceberg_fsspec", "duckdb", "spark")
+
+
+class World:
+    """The stores and a firn with a warehouse for each way. Closed in the reverse order."""
+
+    def __init__(self):
+        self.stack = contextlib.ExitStack()
+        self.warehouses = {}
+
+    def __enter__(self):
+        try:
+            self.rgw = self.stack.enter_context(Radosgw())
+            self.hdfs = self.stack.enter_context(MiniDfs())
+            self.server = Server(args=["--access-log", "true"])
+            self.stack.callback(self.server.close)
+            self.server.start()
+            self.make_warehouses()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def make_warehouses(self):
+        secret = os.path.join(self.server.log_dir, "secret")
+        Path(secret).write_text(self.rgw.secret_key)
+        s3 = ["--endpoint", self.rgw.endpoint, "--access-key-id", self.rgw.access_key,
+              "--secret-access-key-file", secret]
+        self.make("rgw-vend", "vend", f"s3://{BUCKET}/vend", *s3, "--role-arn", self.rgw.role)
+        self.make("rgw-sign", "sign", f"s3://{BUCKET}/sign", *s3)
+        self.make("gw-local", "gateway", f"file://{self.server.data}/lake")
+        self.make("gw-rgw", "gateway", f"s3://{BUCKET}/gateway", *s3)
+        self.make("gw-hdfs", "gateway", f"{self.hdfs.location}/lake", "--endpoint", self.hdfs.endpoint,
+                  "--user", self.hdfs.user)
+
+    def make(self, name, access, location, *more):
+        status, _, err = run_firn("warehouse", "create", name, "--access", access, "--location",
+                                  location, *more, "--data", self.server.data)
+        if status != 0:
+            raise RuntimeError(f"warehouse {name}: {err}\n{self.server.output()[-3000:]}")
+        self.warehouses[name] = access
+
+
+def python_of(environment_name):
+    made = subprocess.run([str(ROOT / "tests" / "clients" / "venv.sh"), environment_name],
+                          stdout=subprocess.PIPE, check=True)
+    return os.path.join(made.stdout.decode().strip(), "bin", "python")
+
+
+def iceberg_jars():
+    known = ROOT / "build" / "storage" / "jars.path"
+    known.parent.mkdir(parents=True, exist_ok=True)
+    status, output = maven(ENGINES / "storage", "dependency:build-classpath",
+                           f"-Dmdep.outputFile={known}", f"-Dfirn.build={known.parent}")
+    if status != 0:
+        raise RuntimeError(output[-3000:])
+    return known.read_text().strip()
+
+
+def command_of(client, what, uri):
+    if client.startswith("pyiceberg_"):
+        return [python_of("storage"), "-m", "tests.engines.storage.pyiceberg_client", what,
+                client.removeprefix("pyiceberg_"), uri]
+    if client == "duckdb":
+        return [python_of("duckdb"), "-m", "tests.engines.storage.duckdb_client", what, uri]
+    return [python_of("spark"), "-m", "tests.engines.storage.spark_client", what, uri, iceberg_jars()]
+
+
+def settings_of(warehouse):
+    """Ceph 16 knows no checksums in trailers; firn's gateway takes clients as they are."""
+    if not warehouse.startswith("rgw"):
+        return {}
+    return {"AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED",
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "WHEN_REQUIRED"}
+
+
+def ask(world, client, what, warehouses):
+    """Runs a client once for each kind of settings: {warehouse: report}."""
+    found = {}
+    for settings in {tuple(sorted(settings_of(name).items())): settings_of(name) for name in warehouses}.values():
+        names = [name for name in warehouses if settings_of(name) == settings]
+        env = {k: v for k, v in environment(settings).items() if not k.startswith("AWS_")} | settings
+        env["PYTHONPATH"] = str(ROOT)
+        done = subprocess.run(
+            [*command_of(client, what, world.server.url),
+             *(f"{name}:{world.warehouses[name]}" for name in names)],
+            env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=CLIENT_SECONDS)
+        found |= reports(done.stdout.decode())
+        for name in names:
+            found.setdefault(name, {"error": done.stderr.decode()[-3000:]})
+    return found
+
+
+def can_use(client, access):
+    return access != "sign" or client in SIGNING_CLIENTS
+
+
+class Matrix(unittest.TestCase):
+    """A test for each client and warehouse; made below, run in this order."""
+    world = None
+    only = ""
+
+    def check(self, client, what, warehouse, results):
+        result = results.get(warehouse, {"error": "was not asked"})
+        self.assertEqual(EXPECTED, result.get("rows"), f"{client} {what} {warehouse}: {result.get('error')}")
+
+
+def add_tests(world, clients, warehouses):
+    """Each client is started once and does all its warehouses; a test looks at one of its results."""
+    asked = {}
+
+    def results(client, what, names):
+        if (client, what) not in asked:
+            started = time.monotonic()
+            asked[client, what] = ask(world, client, what, names)
+            print(f"{client} {what}: {time.monotonic() - started:.1f} s", flush=True)
+        return asked[client, what]
+
+    def add(number, client, what, warehouse, names):
+        def test(self):
+            self.check(client, what, warehouse, results(client, what, names))
+        setattr(Matrix, f"test_{number}_{client}_{what.replace(':', '_')}_{warehouse.replace('-', '_')}", test)
+
+    for client in clients:
+        names = [name for name in warehouses if can_use(client, world.warehouses[name])]
+        for warehouse in names:
+            add(1, client, "drive", warehouse, names)
+        for writer in clients:  # across engines; a scan of another's table
+            if writer == client or {writer, client} <= {"pyiceberg_pyarrow", "pyiceberg_fsspec"}:
+                continue
+            both = [name for name in names if can_use(writer, world.warehouses[name])]
+            for warehouse in both:
+                add(2, client, f"read:{writer}", warehouse, both)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="", help="tests whose name contains this")
+    arguments = parser.parse_args()
+    if missing_tools():
+        print(f"{missing_tools()}\n0 passed, 1 failed")
+        return 1
+    with World() as world:
+        only = arguments.only
+        clients = [c for c in CLIENTS if only == c] or CLIENTS
+        warehouses = [w for w in world.warehouses if only == w] or list(world.warehouses)
+        add_tests(world, clients, warehouses)
+        status = run_tests(sys.modules[__name__], "")
+        if status != 0:
+            print(world.server.output()[-6000:])
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
