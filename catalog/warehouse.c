@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "catalog/mutation.h"
+#include "storage/file_stream.h"
 
 #define WAREHOUSE_NAME_BYTES_MAX 128
 
@@ -352,6 +353,19 @@ int catalog_warehouse_drop(struct catalog *catalog, const struct caller *caller,
     int result = drop(catalog, caller, name, arena, err);
     pthread_mutex_unlock(&catalog->lock);
     arena_free(arena);
+    return result;
+}
+
+/* ---- upkeep ---------------------------------------------------------------------------------- */
+
+int catalog_expire_uploads(struct catalog *catalog, int64_t lifetime_ms, struct error *err)
+{
+    int64_t before_ms = clock_now_ms(catalog->options.clock) - lifetime_ms;
+    int result = 0;
+    for (struct warehouse *at = atomic_load(&catalog->warehouses); at != NULL; at = at->next)
+        if (!atomic_load(&at->dropped) && at->access == WAREHOUSE_GATEWAY &&
+            file_io_uploads_expire(at->io, before_ms, err) != 0)
+            result = -1;
     return result;
 }
 

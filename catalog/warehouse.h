@@ -52,6 +52,11 @@ MUST_USE int catalog_warehouse_create(struct catalog *catalog, const struct call
                                       const struct warehouse_create *create, struct warehouse **out,
                                       struct error *err);
 
+/* Uploads through the gateway that were begun so long ago and never completed are aborted. Tries
+ * all warehouses, and tells of the last that failed. Blocks. */
+MUST_USE int catalog_expire_uploads(struct catalog *catalog, int64_t lifetime_ms,
+                                    struct error *err);
+
 /* Only when it holds no namespace; the default one stays. Files are not touched.
  * Errors: ERR_NO_SUCH_WAREHOUSE, ERR_NAMESPACE_NOT_EMPTY, ERR_ILLEGAL_ARGUMENT (default). */
 MUST_USE int catalog_warehouse_drop(struct catalog *catalog, const struct caller *caller,

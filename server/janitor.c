@@ -1,9 +1,11 @@
-/* The janitor: sleeps until the next job of its table is due, or until it is stopped. A job that
+/* The janitor: two threads, one for jobs that are short and one for those that go to stores, which
+ * may hang. Each sleeps until the next job of its own is due, or until it is stopped. A job that
  * fails is logged and comes again after its period. */
 #include "server/janitor.h"
 
 #include "base/log.h"
 #include "catalog/sweeper.h"
+#include "catalog/warehouse.h"
 #include "server/idempotent.h"
 #include <assert.h>
 #include <pthread.h>
@@ -11,6 +13,7 @@
 
 #define SWEEP_JOBS_MAX 100
 #define SWEEP_SOON_MS 50 /* what comes meanwhile is swept along */
+#define UPLOAD_LIFETIME_MS (7 * 24 * 3600000ll)
 
 static int release_waiting(struct service *service, struct error *err)
 {
@@ -33,25 +36,38 @@ static int expire(struct service *service, struct error *err)
     return catalog_expire(service->catalog, err);
 }
 
+static int expire_uploads(struct service *service, struct error *err)
+{
+    return catalog_expire_uploads(service->catalog, UPLOAD_LIFETIME_MS, err);
+}
+
+enum janitor_thread { SHORT_JOBS, STORE_JOBS, JANITOR_THREADS };
+
 static const struct {
     const char *name;
+    enum janitor_thread thread;
     int64_t period_ms;
     int (*fn)(struct service *service, struct error *err);
 } jobs[] = {
-    {"release waiting duplicates", 500, release_waiting},
-    {"sweep", 5000, sweep},
-    {"expire", 60000, expire},
+    {"release waiting duplicates", SHORT_JOBS, 500, release_waiting},
+    {"expire", SHORT_JOBS, 60000, expire},
+    {"sweep", STORE_JOBS, 5000, sweep},
+    {"expire uploads", STORE_JOBS, 3600000, expire_uploads},
 };
 #define JOB_COUNT (sizeof(jobs) / sizeof(jobs[0]))
 
 struct janitor {
     struct service *service;
-    pthread_t thread;
+    struct janitor_turn {
+        struct janitor *janitor;
+        enum janitor_thread number;
+        pthread_t thread;
+    } turns[JANITOR_THREADS];
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
     bool sweep_soon;
-    int64_t due_ms[JOB_COUNT]; /* monotonic */
+    int64_t due_ms[JOB_COUNT]; /* monotonic; each belongs to its job's thread */
 };
 
 static int64_t now_ms(void)
@@ -61,11 +77,11 @@ static int64_t now_ms(void)
     return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
 }
 
-static void run_due(struct janitor *janitor)
+static void run_due(struct janitor *janitor, enum janitor_thread thread)
 {
     for (size_t i = 0; i < JOB_COUNT; i++) {
         struct error err = {0};
-        if (janitor->due_ms[i] > now_ms())
+        if (jobs[i].thread != thread || janitor->due_ms[i] > now_ms())
             continue;
         if (jobs[i].fn(janitor->service, &err) != 0)
             log_warn("janitor: %s failed: %s (%s)", jobs[i].name, err.message, err.detail);
@@ -73,11 +89,11 @@ static void run_due(struct janitor *janitor)
     }
 }
 
-static struct timespec next_due(const struct janitor *janitor)
+static struct timespec next_due(const struct janitor *janitor, enum janitor_thread thread)
 {
-    int64_t due_ms = janitor->due_ms[0];
-    for (size_t i = 1; i < JOB_COUNT; i++)
-        if (janitor->due_ms[i] < due_ms)
+    int64_t due_ms = INT64_MAX;
+    for (size_t i = 0; i < JOB_COUNT; i++)
+        if (jobs[i].thread == thread && janitor->due_ms[i] < due_ms)
             due_ms = janitor->due_ms[i];
     return (struct timespec){.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
 }
@@ -93,14 +109,16 @@ static void take_wish(struct janitor *janitor)
 
 static void *janitor_main(void *arg)
 {
-    struct janitor *janitor = arg;
+    const struct janitor_turn *turn = arg;
+    struct janitor *janitor = turn->janitor;
     pthread_mutex_lock(&janitor->lock);
     while (!janitor->stopping) {
         pthread_mutex_unlock(&janitor->lock);
-        run_due(janitor);
+        run_due(janitor, turn->number);
         pthread_mutex_lock(&janitor->lock);
-        take_wish(janitor);
-        struct timespec due = next_due(janitor);
+        if (turn->number == STORE_JOBS)
+            take_wish(janitor);
+        struct timespec due = next_due(janitor, turn->number);
         if (!janitor->stopping)
             pthread_cond_timedwait(&janitor->wake, &janitor->lock, &due);
     }
@@ -122,8 +140,11 @@ struct janitor *janitor_start(struct service *service)
     pthread_cond_init(&janitor->wake, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&janitor->lock, NULL);
-    if (pthread_create(&janitor->thread, NULL, janitor_main, janitor) != 0)
-        log_fatal("cannot start the janitor's thread");
+    for (enum janitor_thread i = 0; i < JANITOR_THREADS; i++) {
+        janitor->turns[i] = (struct janitor_turn){.janitor = janitor, .number = i};
+        if (pthread_create(&janitor->turns[i].thread, NULL, janitor_main, &janitor->turns[i]) != 0)
+            log_fatal("cannot start a thread of the janitor");
+    }
     return janitor;
 }
 
@@ -132,7 +153,7 @@ void janitor_sweep_soon(void *arg)
     struct janitor *janitor = arg;
     pthread_mutex_lock(&janitor->lock);
     if (!janitor->sweep_soon)
-        pthread_cond_signal(&janitor->wake);
+        pthread_cond_broadcast(&janitor->wake);
     janitor->sweep_soon = true;
     pthread_mutex_unlock(&janitor->lock);
 }
@@ -143,9 +164,10 @@ void janitor_stop(struct janitor *janitor)
         return;
     pthread_mutex_lock(&janitor->lock);
     janitor->stopping = true;
-    pthread_cond_signal(&janitor->wake);
+    pthread_cond_broadcast(&janitor->wake);
     pthread_mutex_unlock(&janitor->lock);
-    pthread_join(janitor->thread, NULL);
+    for (enum janitor_thread i = 0; i < JANITOR_THREADS; i++)
+        pthread_join(janitor->turns[i].thread, NULL);
     pthread_cond_destroy(&janitor->wake);
     pthread_mutex_destroy(&janitor->lock);
     free(janitor);

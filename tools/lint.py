@@ -36,6 +36,7 @@ ROOM_MAY_INCLUDE = {
         "catalog/",
         "metastore/metastore.h",
         "storage/file_io.h",
+        "storage/file_stream.h",
         "storage/access.h",
         "storage/storage_options.h",
     ],
