@@ -8,12 +8,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/raw_json.h"
-#include "base/xml.h"
 #include "storage/s3_address.h"
 #include "storage/s3_signature.h"
+#include "storage/s3_sts.h"
 
 #define FILE_BYTES_MAX (1 << 20)
 #define ANSWER_BYTES_MAX 65536
@@ -62,18 +61,6 @@ static int complete(const struct s3_keys *keys, const char *where, struct error 
     if (keys->access_key_id.len > 0 && keys->secret_access_key.len > 0)
         return 0;
     return error_set(err, ERR_UNAVAILABLE, "%s holds no complete keys", where);
-}
-
-/* "2026-11-25T01:02:03Z", also with a fraction. */
-static bool parse_time(struct str text, struct arena *arena, int64_t *out_ms)
-{
-    struct tm tm = {0};
-    const char *rest =
-        text.len > 40 ? NULL : strptime(arena_cstr(arena, text), "%Y-%m-%dT%H:%M:%S", &tm);
-    if (rest == NULL || (rest[0] != 'Z' && rest[0] != '.'))
-        return false;
-    *out_ms = (int64_t)timegm(&tm) * 1000;
-    return true;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -190,7 +177,7 @@ static int parse_json_keys(struct str text, struct arena *arena, struct s3_keys 
     out->access_key_id = values[0];
     out->secret_access_key = values[1];
     out->session_token = values[2];
-    if (values[3].len > 0 && !parse_time(values[3], arena, &out->expires_ms))
+    if (values[3].len > 0 && !s3_time_parse(values[3], arena, &out->expires_ms))
         return error_set(err, ERR_UNAVAILABLE, "A key service tells no time of expiry");
     return complete(out, "The answer of a key service", err);
 }
@@ -276,35 +263,6 @@ static int from_instance(struct key_source *source, struct arena *arena, struct 
 
 /* ---- web identity ---------------------------------------------------------------------------- */
 
-static struct str sts_endpoint(const struct storage_options *options, struct arena *arena)
-{
-    if (options->sts_endpoint.len > 0)
-        return options->sts_endpoint;
-    if (options->region.len == 0)
-        return STR("https://sts.amazonaws.com");
-    return arena_printf(arena, "https://sts.%.*s.amazonaws.com%s", STR_ARG(options->region),
-                        str_starts_with(options->region, STR("cn-")) ? ".cn" : "");
-}
-
-static int parse_sts_keys(struct str text, struct arena *arena, struct s3_keys *out,
-                          struct error *err)
-{
-    struct xml_element *root;
-    const struct xml_element *keys = NULL;
-    if (xml_parse(text, 100, arena, &root, err) == 0)
-        keys = xml_child(root, "AssumeRoleWithWebIdentityResult");
-    if (keys != NULL)
-        keys = xml_child(keys, "Credentials");
-    if (keys == NULL)
-        return error_set(err, ERR_UNAVAILABLE, "STS answers no keys");
-    out->access_key_id = xml_text(keys, "AccessKeyId");
-    out->secret_access_key = xml_text(keys, "SecretAccessKey");
-    out->session_token = xml_text(keys, "SessionToken");
-    if (!parse_time(xml_text(keys, "Expiration"), arena, &out->expires_ms))
-        return error_set(err, ERR_UNAVAILABLE, "STS tells no time of expiry");
-    return complete(out, "The answer of STS", err);
-}
-
 static int from_web_identity(struct key_source *source, struct arena *arena, struct s3_keys *out,
                              struct error *err)
 {
@@ -322,7 +280,7 @@ static int from_web_identity(struct key_source *source, struct arena *arena, str
         return -1;
     while (token.len > 0 && (token.ptr[token.len - 1] == '\n' || token.ptr[token.len - 1] == '\r'))
         token.len--;
-    if (http_endpoint_parse(sts_endpoint(source->options, arena), arena, &endpoint, err) != 0)
+    if (http_endpoint_parse(s3_sts_endpoint(source->options, arena), arena, &endpoint, err) != 0)
         return -1;
     struct http_header type = {STR("Content-Type"), STR("application/x-www-form-urlencoded")};
     struct http_request request = {
@@ -338,7 +296,7 @@ static int from_web_identity(struct key_source *source, struct arena *arena, str
                              STR_ARG(s3_uri_encode(token, false, arena)))};
     if (ask(source, &request, arena, &text, err) != 0)
         return -1;
-    return parse_sts_keys(text, arena, out, err);
+    return s3_sts_parse(text, "AssumeRoleWithWebIdentityResult", arena, out, err);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
