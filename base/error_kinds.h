@@ -34,6 +34,7 @@
     X(ERR_HEADERS_TOO_LARGE,    431, "BadRequestException",            INFO)    \
     X(ERR_INTERNAL,             500, "InternalServerError",            ERROR)   \
     X(ERR_COMMIT_STATE_UNKNOWN, 500, "CommitStateUnknownException",    ERROR)   \
+    X(ERR_STORAGE_REFUSED,      503, "ServiceUnavailableException",    ERROR)   \
     X(ERR_UNAVAILABLE,          503, "ServiceUnavailableException",    WARN)
 /* clang-format on */
 

@@ -51,7 +51,8 @@ int object_from_row(struct catalog *catalog, struct warehouse *warehouse,
     object_version_unref(version);
     metric_add(METRIC_CACHE_MISSES, 1);
     if (object_read(warehouse, row, out, err) != 0) {
-        if (err->kind != ERR_FILE_NOT_FOUND && err->kind != ERR_UNAVAILABLE) {
+        if (err->kind != ERR_FILE_NOT_FOUND && err->kind != ERR_UNAVAILABLE &&
+            err->kind != ERR_STORAGE_REFUSED) {
             struct error why = *err;
             error_set(err, ERR_INTERNAL, "The metadata file is not readable: %.*s",
                       STR_ARG(row->metadata_location));

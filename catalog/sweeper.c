@@ -399,7 +399,9 @@ static enum job_end purge_with_metadata(struct sweep *sweep, const struct job_ro
     struct error err = {0};
     if (catalog_table_load_at(sweep->catalog, purge->warehouse, purge->metadata_location, &version,
                               &err) != 0)
-        return err.kind == ERR_UNAVAILABLE ? JOB_LATER : unreadable(job, err.message);
+        return err.kind == ERR_UNAVAILABLE || err.kind == ERR_STORAGE_REFUSED
+                   ? JOB_LATER
+                   : unreadable(job, err.message);
     purge_files(purge, &version->metadata.table);
     object_version_unref(version);
     if (purge->failed > 0)

@@ -107,7 +107,9 @@ static enum upkeep_end unreadable(struct str file, const struct error *err)
         return UPKEEP_DONE; /* gone already */
     log_warn("sweeper: old metadata kept for now: location=%.*s error=%s %s", STR_ARG(file),
              err->message, err->detail);
-    return err->kind == ERR_UNAVAILABLE || err->kind == ERR_INTERNAL ? UPKEEP_LATER : UPKEEP_DONE;
+    bool later = err->kind == ERR_UNAVAILABLE || err->kind == ERR_STORAGE_REFUSED ||
+                 err->kind == ERR_INTERNAL;
+    return later ? UPKEEP_LATER : UPKEEP_DONE;
 }
 
 static enum upkeep_end judge_content(struct catalog *catalog, struct warehouse *warehouse,

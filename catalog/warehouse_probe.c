@@ -2,8 +2,8 @@
  *
  * 1. What is written here lies in files of fresh names that begin with firn-probe-, and is removed
  *    again, whatever came out.
- * 2. Keys count as confined only after the store refused them (ERR_FORBIDDEN) what lies outside of
- *    their scope, for writing and for reading. */
+ * 2. Keys count as confined only after the store refused them (ERR_STORAGE_REFUSED) what lies
+ * outside of their scope, for writing and for reading. */
 #include "catalog/catalog_private.h"
 #include "storage/access.h"
 
@@ -96,7 +96,7 @@ static int open_with(const struct probe *probe, const struct file_keys *keys, st
 /* Did the store refuse? Anything but a refusal fails the probe. */
 static int must_be_refused(int result, const char *what, struct error *err)
 {
-    if (result != 0 && err->kind == ERR_FORBIDDEN) {
+    if (result != 0 && (err->kind == ERR_STORAGE_REFUSED || err->kind == ERR_FORBIDDEN)) {
         error_clear(err);
         return 0;
     }

@@ -19,6 +19,7 @@
 #include "storage/file_io_cached.h"
 #include "storage/file_io_local.h"
 #include "storage/file_io_mapped.h"
+#include "storage/file_io_s3.h"
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -47,11 +48,12 @@ static int backend_open(struct str place, const struct storage_options *options,
                         const struct storage_context *context, struct file_io **out,
                         struct error *err)
 {
-    (void)context;
     if (str_starts_with(place, STR("file:")) && storage_options_any(options))
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Local files take no storage options");
     if (str_starts_with(place, STR("file:")))
         return file_io_local_open(place, out, err);
+    if (str_starts_with(place, STR("s3:")) || str_starts_with(place, STR("oss:")))
+        return file_io_s3_open(place, options, context, out, err);
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s",
                      STR_ARG(place));
 }

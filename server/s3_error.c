@@ -62,6 +62,8 @@ static const struct mapping {
     {ERR_BODY_TOO_LARGE, S3_ENTITY_TOO_LARGE, "The object is too large."},
     {ERR_URI_TOO_LONG, S3_KEY_TOO_LONG, "Your key is too long."},
     {ERR_TOO_MANY_REQUESTS, S3_SLOW_DOWN, "Please reduce your request rate."},
+    {ERR_STORAGE_REFUSED, S3_UNAVAILABLE,
+     "The store behind this bucket does not answer. Try again."},
     {ERR_UNAVAILABLE, S3_UNAVAILABLE, "The store behind this bucket does not answer. Try again."},
 };
 

@@ -17,7 +17,8 @@ static const struct file_io_backend *backend_of(const struct file_io *io)
 /* Counts trouble of the storage itself; a missing or present file is an answer. */
 static int counted(int result, const struct error *err)
 {
-    if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_INTERNAL))
+    if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_STORAGE_REFUSED ||
+                        err->kind == ERR_INTERNAL))
         metric_add(METRIC_STORAGE_ERRORS, 1);
     return result;
 }

@@ -4,6 +4,10 @@
  * pages and uploads, as the gateway needs them, are in storage/file_stream.h; keys and signatures
  * for clients that go to the store themselves in storage/access.h.
  *
+ * Every function may also fail with ERR_STORAGE_REFUSED: the store does not take the keys that it
+ * was opened with, or lets them do less. Not the caller's caller's fault, so it is a 503 on the
+ * wire.
+ *
  * Locations are texts that location_parse accepts (else ERR_ILLEGAL_ARGUMENT); a location outside
  * the root, or one that leads over a symlink or to something else than a regular file, is
  * ERR_FORBIDDEN. Both before anything is touched.

@@ -10,7 +10,8 @@
 
 static int counted(int result, const struct error *err)
 {
-    if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_INTERNAL))
+    if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_STORAGE_REFUSED ||
+                        err->kind == ERR_INTERNAL))
         metric_add(METRIC_STORAGE_ERRORS, 1);
     return result;
 }

@@ -87,8 +87,8 @@ MUST_USE int s3_client_finish(struct s3_client *client, const struct s3_call *ca
 bool s3_answer_ok(const struct s3_answer *answer); /* 2xx */
 /* An error for an answer that is not ok: "Cannot <what> file: <location>" and the store's code.
  * Missing things are ERR_FILE_NOT_FOUND, conditions ERR_PRECONDITION_FAILED, what the store calls a
- * mistake of the request ERR_ILLEGAL_ARGUMENT; refusals of our own keys are ERR_UNAVAILABLE
- * (contract/reliability.md F35). Always -1. */
+ * mistake of the request ERR_ILLEGAL_ARGUMENT, refusals of our own keys ERR_STORAGE_REFUSED
+ * (contract/reliability.md F35), all else ERR_UNAVAILABLE. Always -1. */
 int s3_answer_error(const struct s3_answer *answer, const struct s3_call *call, struct error *err);
 
 #endif
