@@ -212,14 +212,6 @@ void http_exchange_reply(struct http_exchange *pub, const struct http_reply *rep
         http_loop_complete(x);
 }
 
-struct str http_exchange_header(struct http_exchange *pub, const char *name)
-{
-    struct exchange *x = exchange_of(pub);
-    if (x->stream != NULL)
-        return http_stream_header(x, name);
-    return str_cstr(MHD_lookup_connection_value(x->library, MHD_HEADER_KIND, name));
-}
-
 enum MHD_Result http_queue_reply(struct exchange *x)
 {
     assert(x->response != NULL && !x->queued);

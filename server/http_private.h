@@ -68,6 +68,8 @@ struct exchange {
     bool sends_file;    /* the reply is a part of a file */
     bool acts_first;    /* see http_act_first */
     struct http_stream *stream; /* not NULL: http_stream.h */
+    struct http_field *fields;  /* copied, when http_exchange_headers was called */
+    size_t field_count;
     struct http_body_plan plan;
     struct buf body;
     struct exchange *next; /* completed list, free list */
@@ -104,10 +106,8 @@ struct http_stream {
     struct http_watch watch; /* first: the two are converted into each other */
     struct exchange *exchange;
     struct http_stream *prev, *next; /* of the loop, until it is freed */
-    struct http_field *fields;       /* the head's, in the exchange's arena */
-    size_t field_count;
-    bool half_closed; /* the client sends no more */
-    bool sent;        /* the whole reply was handed to the kernel; when closed */
+    bool half_closed;                /* the client sends no more */
+    bool sent;                       /* the whole reply was handed to the kernel; when closed */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the thread waits for it */
@@ -189,7 +189,6 @@ void http_exchange_free_all(struct http_loop *loop);
 
 /* http_stream.c */
 void http_stream_reply(struct exchange *x, const struct http_reply *reply); /* any thread */
-struct str http_stream_header(const struct exchange *x, const char *name);
 void http_stream_free(struct http_stream *stream);
 size_t http_ring_put(struct http_ring *ring, struct str data, size_t capacity,
                      pthread_mutex_t *lock);

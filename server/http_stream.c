@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 
@@ -208,16 +207,6 @@ void http_stream_reply(struct exchange *x, const struct http_reply *reply)
     assert(!s->replied && !s->ended);
     s->replied = s->ended = s->complete = true;
     unlock_and_signal(x, is_waited_for(s));
-}
-
-struct str http_stream_header(const struct exchange *x, const char *name)
-{
-    const struct http_stream *s = x->stream;
-    size_t len = strlen(name);
-    for (size_t i = 0; i < s->field_count; i++)
-        if (s->fields[i].name.len == len && strncasecmp(s->fields[i].name.ptr, name, len) == 0)
-            return s->fields[i].value;
-    return STR_NONE;
 }
 
 void http_stream_free(struct http_stream *s)

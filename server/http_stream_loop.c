@@ -109,28 +109,6 @@ void http_stream_look_for_gone(struct http_loop *loop)
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
-static enum MHD_Result add_field(void *arg, enum MHD_ValueKind kind, const char *name,
-                                 size_t name_len, const char *value, size_t value_len)
-{
-    struct exchange *x = arg;
-    struct http_stream *s = x->stream;
-    (void)kind;
-    if (s->field_count == HTTP_FIELDS_MAX)
-        return MHD_NO;
-    s->fields[s->field_count++] = (struct http_field){
-        arena_str(x->pub.arena, str_from(name, name_len)),
-        arena_str(x->pub.arena, str_from(value == NULL ? "" : value, value_len))};
-    return MHD_YES;
-}
-
-/* What the thread may ask for must outlive the connection. */
-static void copy_head(struct exchange *x)
-{
-    x->stream->fields = ARENA_ARRAY(x->pub.arena, struct http_field, HTTP_FIELDS_MAX);
-    MHD_get_connection_values_n(x->library, MHD_HEADER_KIND, add_field, x);
-    x->pub.client = arena_str(x->pub.arena, x->pub.client);
-}
-
 static void open_stream(struct exchange *x)
 {
     struct http_loop *loop = x->loop;
@@ -141,7 +119,10 @@ static void open_stream(struct exchange *x)
     pthread_cond_init(&s->changed, NULL);
     s->exchange = x;
     x->stream = s;
-    copy_head(x);
+    struct http_field *fields;
+    http_exchange_headers(&x->pub,
+                          &fields); /* what the thread may ask for outlives the connection */
+    x->pub.client = arena_str(x->pub.arena, x->pub.client);
     s->next = loop->streams;
     if (s->next != NULL)
         s->next->prev = s;

@@ -63,8 +63,12 @@ static inline bool asks_for(struct http_exchange *x, const char *what)
     return str_starts_with(str_skip(x->target, 3), str_cstr(what));
 }
 
-static inline void note_error(_Atomic int *counter, const struct error *err)
+/* The connection may be gone already; what it said stays. */
+static inline void note_error(struct http_exchange *x, _Atomic int *counter,
+                              const struct error *err)
 {
+    assert_str(http_exchange_header(x, "host"), "localhost");
+    assert_str(x->client, "127.0.0.1");
     test.last_error_kind = (int)err->kind;
     (*counter)++;
 }
@@ -80,7 +84,7 @@ static inline bool read_body(struct http_exchange *x, size_t piece, int64_t most
     for (*total = 0; *total < most; *total += (int64_t)got) {
         size_t size = most - *total < (int64_t)piece ? (size_t)(most - *total) : piece;
         if (http_stream_read(x, part, size, &got, &err) != 0) {
-            note_error(&test.read_errors, &err);
+            note_error(x, &test.read_errors, &err);
             free(part);
             return false;
         }
@@ -112,7 +116,7 @@ static inline bool write_all(struct http_exchange *x, const char *data, size_t b
     for (size_t at = 0; at < bytes; at += piece) {
         size_t n = bytes - at < piece ? bytes - at : piece;
         if (http_stream_write(x, str_from(data + at, n), &err) != 0) {
-            note_error(&test.write_errors, &err);
+            note_error(x, &test.write_errors, &err);
             return false;
         }
         test.written += (int64_t)n;
