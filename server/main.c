@@ -18,7 +18,6 @@
 #include "server/secret_file.h"
 #include "storage/file_io_cached.h"
 #include "storage/file_io_local.h"
-#include "storage/file_io_s3.h"
 #include "storage/file_io_mapped.h"
 #include "storage/file_io_s3.h"
 #include <assert.h>
