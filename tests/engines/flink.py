@@ -252,19 +252,14 @@ class Sinks(FlinkTest):
 class Readers(FlinkTest):
     def test_incremental(self):
         """A table followed by a job that is killed, into another table."""
-        count = 10000
+        count = 8000
         self.run_sql("CREATE TABLE $t (id BIGINT)", "CREATE TABLE $u (id BIGINT)")
         writer = Job(self, self.expand("INSERT INTO $t SELECT id FROM gen"), source("gen", count, 500))
         reader = Job(self, self.expand(
             "INSERT INTO $u SELECT id FROM $t /*+ OPTIONS('streaming' = 'true', 'monitor-interval' = '500ms', "
             "'starting-strategy' = 'INCREMENTAL_FROM_EARLIEST_SNAPSHOT') */"))
 
-        def read():
-            reader.start()
-            for _ in range(2):
-                self.kill_within_a_checkpoint(reader, "u")
-
-        self.together((read,), (self.run_with_kills, writer, "t", 0))
+        self.together((self.start_and_kill, reader, "u", 1), (self.run_with_kills, writer, "t", 0))
         self.wait_for(lambda: total(self.snapshots("u")) >= count, reader, "last rows")
         reader.kill()
         for name in ("t", "u"):

@@ -199,7 +199,7 @@ class Job:
 def source(name, rows, rate, columns="id BIGINT"):
     """A table of the numbers 0 to rows - 1, that many a second."""
     return (f"CREATE TEMPORARY TABLE {name} ({columns}) WITH ('connector' = 'datagen', "
-            f"'rows-per-second' = '{rate}', 'fields.id.kind' = 'sequence', "
+            f"'rows-per-second' = '{rate}', 'number-of-rows' = '{rows}', 'fields.id.kind' = 'sequence', "
             f"'fields.id.start' = '0', 'fields.id.end' = '{rows - 1}')")
 
 
@@ -259,11 +259,14 @@ class FlinkTest(EngineTest):
         time.sleep(random.uniform(0, 2.2))
         job.kill_and_restore()
 
-    def run_with_kills(self, job, name, kills):
-        """From the start of a job to the end of its source."""
+    def start_and_kill(self, job, name, kills):
         job.start()
         for _ in range(kills):
             self.kill_within_a_checkpoint(job, name)
+
+    def run_with_kills(self, job, name, kills):
+        """From the start of a job to the end of its source."""
+        self.start_and_kill(job, name, kills)
         job.wait()
 
     def together(self, *calls):
