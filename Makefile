@@ -57,7 +57,7 @@ TEST_BINS := $(TESTS:%.c=$(OUT)/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZERS:%.c=$(OUT)/%)
 PRELOADS  := slow_fsync
-ENGINES   := rck,duckdb,spark
+ENGINES   := rck,duckdb,spark,flink,kafka,cdc
 BENCHES   := $(filter-out $(PRELOADS:%=bench/%.c),$(sort $(wildcard bench/*.c)))
 BENCH_BINS := $(BENCHES:%.c=$(OUT)/%) $(PRELOADS:%=$(OUT)/bench/%.so)
 # Cases that the tests of several backends share.

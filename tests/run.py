@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,spark,kill,lint,asan,
-                 ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,spark,flink,
+                 kafka,cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
 pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
-compose files; rck, the Java compatibility kit; duckdb and spark, engines; kill, the kill loop and the
-tests of its checker; lint; asan, ubsan, tsan: the unit and the http tests on those builds. Without --suite:
+compose files; rck, the Java compatibility kit; duckdb, spark and flink, engines;
+kafka and cdc, pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and the http tests on those builds. Without --suite:
 unit, http, openapi, pyiceberg, docs, docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
-ENGINES = ("rck", "duckdb", "spark")
+ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc")
 DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "docker", "kill", "lint")
 SUITES = DEFAULT + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
@@ -143,7 +143,8 @@ def client_environment(name):
 
 def engine_job(suite):
     """One Java at a time: their chain."""
-    weight, chain = {"rck": (150, "java"), "duckdb": (75, None), "spark": (250, "java")}[suite]
+    weight, chain = {"rck": (150, "java"), "duckdb": (75, None), "spark": (250, "java"),
+                     "flink": (220, "java"), "kafka": (45, "java"), "cdc": (45, "java")}[suite]
     return Job(suite, suite, [sys.executable, str(ROOT / "tests" / "engines" / f"{suite}.py")],
                weight=weight, chain=chain)
 
@@ -183,7 +184,7 @@ def variants_of(suites):
     for suite in suites:
         if suite in ("unit", "http", "pyiceberg", "docs", "docker") + ENGINES:
             variants.append("release")
-        if suite in ("http", "kill"):
+        if suite in ("http", "kill", "flink"):
             variants.append("failpoint")
         if suite in SANITIZERS:
             variants.append(suite)

@@ -1,12 +1,14 @@
 """Flink for the tests: a JVM that is told SQL through a pipe (flink/Shell.java), and jobs that are
 killed and restored from their newest checkpoint."""
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -86,6 +88,14 @@ class Program:
     def command(self, temp, mode, settings):
         return [java(), *JAVA_OPTIONS, f"-Djava.io.tmpdir={temp}", "-cp", f"{self.classes}:{self.jars}",
                 "Shell", mode, *(f"{k}={v}" for k, v in {**SETTINGS, **settings}.items())]
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
 
 
 class FlinkError(Exception):

@@ -4,7 +4,6 @@
     kafka.py [URI] [--only TEST]
 
 The broker is one process of its own, with its data in a temporary directory."""
-import contextlib
 import os
 import shutil
 import socket
@@ -20,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT)
 
 from tests.engines.flink_shell import (FlinkTest, Job, Program, WAIT_SECONDS,  # noqa: E402
-                                       class_path, enter_environment, java, source)
+                                       class_path, enter_environment, free_ports, java, source)
 
 if __name__ == "__main__":
     enter_environment()
@@ -44,14 +43,6 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
 
 
 class Broker:
