@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,spark,flink,
-                 kafka,cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N] [--only TEXT]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,spark,flink,kafka,
+                 cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
+                 [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
 pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
-compose files; rck, the Java compatibility kit; duckdb, spark and flink, engines;
-kafka and cdc, pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and the http tests on those builds. Without --suite:
-unit, http, openapi, pyiceberg, docs, docker, kill, lint; with --quick: unit, http, openapi, lint.
+compose files; rck, the Java compatibility kit; duckdb, spark and flink, engines; kafka and cdc,
+pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan:
+the unit and the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, docs,
+docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
