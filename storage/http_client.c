@@ -43,6 +43,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
     if (client == NULL)
         log_fatal("out of memory");
     client->max = (int)or_default(options->in_flight_max, 32);
+    client->waiting_max = (client->max + 3) / 4;
     client->wait_ms = or_default(options->wait_ms, 2000);
     client->connect_ms = or_default(options->connect_ms, 3000);
     client->total_ms = or_default(options->total_ms, 30000);
@@ -109,9 +110,11 @@ static struct place *wait_for_place(struct http_client *client)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    int result = 0;
+    int result = client->waiting < client->waiting_max ? 0 : ETIMEDOUT;
+    client->waiting++;
     while (client->free_count == 0 && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&client->given_back, &client->mutex, &until);
+    client->waiting--;
     return client->free_count == 0 ? NULL : client->free[--client->free_count];
 }
 

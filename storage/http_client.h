@@ -1,13 +1,14 @@
 /* HTTP to the outside: object stores, WebHDFS, key services. One client per store is its bulkhead:
- * at most in_flight_max requests at once, others wait wait_ms for a place and then fail, so that a
- * store that hangs keeps no more threads than that from other work. Connections are kept and
+ * at most in_flight_max requests at once, a quarter as many wait for a place, but no longer than
+ * wait_ms, and what comes on top of these fails at once, so that a store that hangs keeps no more
+ * threads than that from other work. Connections are kept and
  * reused.
  *
  * http and https only, certificates verified, no redirects (a 307 is an answer like any other), no
  * proxies or passwords from the environment, paths sent as they are given. Link-local, multicast
  * and unspecified addresses are refused after the name was looked up (contract/reliability.md 3.5),
  * unless link_local: the metadata services of clouds are there. Nothing is retried, but for a kept
- * connection that turns out closed before any of the answer came; retries belong to the caller.
+ * connection that is closed before any of the answer came (`resent`); retries belong to the caller.
  * Threads: a client serves all threads; an exchange belongs to one at a time. All calls block,
  * never longer than the deadlines. SIGPIPE must be ignored by the process. */
 #ifndef STORAGE_HTTP_CLIENT_H
@@ -62,6 +63,7 @@ struct http_response {
     /* Of a call that failed. `sent`: the server may have got, and done, what was asked.
      * `hopeless`: asking again would fail the same way (certificate, address, malformed). */
     bool sent, hopeless;
+    bool resent; /* it went out twice, for a kept connection was closed under the first */
 };
 
 /* The value of the first header of that name (any case); STR_NONE when absent. */

@@ -29,7 +29,7 @@ struct http_exchange {
 
     int64_t body_bytes, body_taken; /* as in http_exchange_begin; handed in so far */
     struct str whole, pending;      /* the body of a whole request; what is not sent yet */
-    bool body_ended, send_paused;
+    bool body_ended, send_paused, requested;
 
     struct buf header_text;
     bool headers_complete;
@@ -61,6 +61,16 @@ static size_t on_send(char *to, size_t size, size_t count, void *arg)
     x->pending = str_skip(x->pending, len);
     x->moved += (int64_t)len;
     return len;
+}
+
+/* Before each time that the request goes out. */
+static int on_request(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    struct http_exchange *x = arg;
+    (void)remote, (void)local, (void)remote_port, (void)local_port;
+    x->response.resent = x->requested;
+    x->requested = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 /* The connection was dead: from the beginning, which only a whole body has. */
@@ -323,6 +333,8 @@ static int prepare(struct http_exchange *x, const struct http_request *request, 
     place_prepare(x->client, x->place);
     (void)curl_easy_setopt(easy, CURLOPT_URL, arena_cstr(x->arena, request->url));
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_receive);

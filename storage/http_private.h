@@ -18,14 +18,14 @@ struct place {
 };
 
 struct http_client {
-    int max;
+    int max, waiting_max;
     int64_t wait_ms, connect_ms, total_ms, stall_ms, stall_bytes;
     bool link_local;
     char *ca_file;
 
     pthread_mutex_t mutex;
     pthread_cond_t given_back;
-    int place_count, free_count;
+    int place_count, free_count, waiting;
     struct place **free; /* a stack of at most `max` */
 };
 

@@ -5,7 +5,9 @@
  * 2. A call marked S3_ONCE is sent again only when no byte of it left, or when the store refused
  * the keys or the time under it.
  * 3. No attempt begins after the call's deadline; waits between them are random (full jitter).
- * 4. `doubtful` is set as soon as an attempt ends that may have taken effect without an answer. */
+ * 4. `doubtful` is set as soon as an attempt ends that may have taken effect without an answer;
+ * also one that libcurl repeated by itself, as it does on a connection that was kept and is closed.
+ */
 #include "storage/s3_private.h"
 
 #include <curl/curl.h>
@@ -21,7 +23,7 @@
 #define TOTAL_MS 30000
 #define SKEW_MS_MIN (60 * 1000) /* less is none */
 #define ERROR_BODY_BYTES_MAX 65536
-#define CALLS_MAX 32
+#define CALLS_MAX 10 /* with those that wait less than the threads that work: see --workers */
 #define STREAMS_MAX 192
 #define STALL_MS 15000
 
@@ -333,6 +335,7 @@ int s3_client_call(struct s3_client *client, const struct s3_call *call, struct 
         result = next_request(&attempts, &request, err);
         if (result == 0)
             result = http_client_call(http, &request, arena, &answer->response, &received, err);
+        answer->doubtful = answer->doubtful || answer->response.resent;
         if (result == 0 && !s3_answer_ok(answer))
             s3_answer_parse(answer, buf_str(&received), arena);
     } while (goes_on(&attempts, &result, err));
