@@ -78,7 +78,7 @@ endif
 
 Q := $(if $(V),,@)
 
-.PHONY: all help run unit fuzz fuzz-programs programs openapi test test-engines soak-kill bench \
+.PHONY: all help run unit fuzz fuzz-programs programs openapi test test-stores test-engines soak-kill bench \
         bench-programs asan ubsan tsan lint docs format install prepare prepare-test clean
 .SECONDARY:
 
@@ -153,6 +153,10 @@ test: ## build and run all tests (T='--suite http --only tables' selects; see te
 test-engines: ## run real engines against it (T=duckdb selects)
 	$(Q)tools/prepare engines
 	$(Q)tests/run.py --suite $(or $(T),$(ENGINES))
+
+test-stores: ## run with S3 stores: Ceph's gateway and moto
+	$(Q)tools/prepare stores
+	$(Q)tests/run.py --suite s3
 
 soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
 	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all

@@ -43,7 +43,6 @@ struct http_client *http_client_new(const struct http_client_options *options)
     if (client == NULL)
         log_fatal("out of memory");
     client->max = (int)or_default(options->in_flight_max, 32);
-    client->waiting_max = (client->max + 3) / 4;
     client->wait_ms = or_default(options->wait_ms, 2000);
     client->connect_ms = or_default(options->connect_ms, 3000);
     client->total_ms = or_default(options->total_ms, 30000);
@@ -110,11 +109,10 @@ static struct place *wait_for_place(struct http_client *client)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    int result = client->waiting < client->waiting_max ? 0 : ETIMEDOUT;
-    client->waiting++;
+    int result = client->stuck ? ETIMEDOUT : 0;
     while (client->free_count == 0 && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&client->given_back, &client->mutex, &until);
-    client->waiting--;
+    client->stuck = client->stuck || client->free_count == 0;
     return client->free_count == 0 ? NULL : client->free[--client->free_count];
 }
 
@@ -135,11 +133,12 @@ struct place *place_take(struct http_client *client)
     return is_new ? place_new() : place;
 }
 
-void place_give_back(struct http_client *client, struct place *place)
+void place_give_back(struct http_client *client, struct place *place, bool answered)
 {
     (void)pthread_mutex_lock(&client->mutex);
     assert(client->free_count < client->place_count);
     client->free[client->free_count++] = place;
+    client->stuck = client->stuck && !answered;
     (void)pthread_cond_signal(&client->given_back);
     (void)pthread_mutex_unlock(&client->mutex);
 }

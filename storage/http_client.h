@@ -1,8 +1,7 @@
 /* HTTP to the outside: object stores, WebHDFS, key services. One client per store is its bulkhead:
- * at most in_flight_max requests at once, a quarter as many wait for a place, but no longer than
- * wait_ms, and what comes on top of these fails at once, so that a store that hangs keeps no more
- * threads than that from other work. Connections are kept and
- * reused.
+ * at most in_flight_max requests at once; others wait for a place, no longer than wait_ms. Once one
+ * has waited in vain, others no longer wait until an answer comes: a store that hangs keeps
+ * in_flight_max threads from other work, and for a moment those that wait. Connections are kept.
  *
  * http and https only, certificates verified, no redirects (a 307 is an answer like any other), no
  * proxies or passwords from the environment, paths sent as they are given. Link-local, multicast

@@ -350,7 +350,7 @@ static int prepare(struct http_exchange *x, const struct http_request *request, 
 static void exchange_free(struct http_exchange *x)
 {
     if (x->place != NULL)
-        place_give_back(x->client, x->place);
+        place_give_back(x->client, x->place, x->headers_complete);
     curl_slist_free_all(x->headers);
     buf_free(&x->header_text);
     buf_free(&x->inbox);

@@ -18,19 +18,20 @@ struct place {
 };
 
 struct http_client {
-    int max, waiting_max;
+    int max;
     int64_t wait_ms, connect_ms, total_ms, stall_ms, stall_bytes;
     bool link_local;
     char *ca_file;
 
     pthread_mutex_t mutex;
     pthread_cond_t given_back;
-    int place_count, free_count, waiting;
+    int place_count, free_count;
+    bool stuck;          /* somebody waited in vain, and since then no answer has come */
     struct place **free; /* a stack of at most `max` */
 };
 
 struct place *place_take(struct http_client *client); /* NULL: none became free in time */
-void place_give_back(struct http_client *client, struct place *place);
+void place_give_back(struct http_client *client, struct place *place, bool answered);
 void place_prepare(const struct http_client *client, struct place *place);
 bool address_is_allowed(const struct sockaddr *address, bool link_local);
 

@@ -23,7 +23,7 @@
 #define TOTAL_MS 30000
 #define SKEW_MS_MIN (60 * 1000) /* less is none */
 #define ERROR_BODY_BYTES_MAX 65536
-#define CALLS_MAX 10 /* with those that wait less than the threads that work: see --workers */
+#define CALLS_MAX 10 /* fewer than the threads that work (--workers) */
 #define STREAMS_MAX 192
 #define STALL_MS 15000
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,rck,duckdb,spark,flink,kafka,
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,s3,rck,duckdb,spark,flink,kafka,
                  cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
                  [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
 pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
-compose files; rck, the Java compatibility kit; duckdb, spark and flink, engines; kafka and cdc,
-pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan:
+compose files; s3, file access and the catalog with S3 stores, sound and failing; rck, the Java
+compatibility kit; duckdb, spark and flink, engines; kafka and cdc, pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan:
 the unit and the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, docs,
 docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
@@ -31,9 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
+STORES = ("moto", "radosgw")
 ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc")
 DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "docker", "kill", "lint")
-SUITES = DEFAULT + ENGINES + SANITIZERS
+SUITES = DEFAULT + ("s3",) + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
@@ -151,6 +152,19 @@ def engine_job(suite):
                weight=weight, chain=chain)
 
 
+def store_jobs(suite):
+    """The C contract and the Python tests of tests/stores, with each store."""
+    program = ROOT / "build" / "release" / "tests" / "contract" / "test_file_io_s3"
+    names = [f"tests.stores.{module}" for module in test_modules("tests/stores")]
+    jobs = []
+    for store in STORES:
+        start = [sys.executable, str(ROOT / "tests" / "stores" / f"{store}.py")]
+        jobs.append(Job(suite, f"{store}: contract", start + [str(program)], weight=60,
+                        kind="cmocka"))
+        jobs.append(Job(suite, f"{store}: catalog", start + python_tests(*names), weight=90))
+    return jobs
+
+
 def jobs_of(suite, arguments, recordings):
     if suite == "unit":
         return unit_jobs(suite, "release")
@@ -167,6 +181,8 @@ def jobs_of(suite, arguments, recordings):
     if suite in ("docs", "docker"):
         return [Job(suite, f"{suite} {module}", python_tests(f"tests.{suite}.{module}"), weight=60)
                 for module in test_modules(f"tests/{suite}")]
+    if suite == "s3":
+        return store_jobs(suite)
     if suite in ENGINES:
         return [engine_job(suite)]
     if suite == "kill":
@@ -184,9 +200,9 @@ def jobs_of(suite, arguments, recordings):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg", "docs", "docker") + ENGINES:
+        if suite in ("unit", "http", "pyiceberg", "docs", "docker", "s3") + ENGINES:
             variants.append("release")
-        if suite in ("http", "kill", "flink"):
+        if suite in ("http", "kill", "flink", "s3"):
             variants.append("failpoint")
         if suite in SANITIZERS:
             variants.append(suite)
@@ -247,7 +263,7 @@ def main():
 
     broken = set()
     for variant in variants_of(suites):
-        if not build(variant, variant in SANITIZERS or "unit" in suites):
+        if not build(variant, variant in SANITIZERS or {"unit", "s3"} & set(suites)):
             print(f"build     VARIANT={variant}: 0 passed, 1 failed")
             broken.add(variant)
     recordings = tempfile.mkdtemp(prefix="firn-record-") if "openapi" in suites else None

@@ -2,6 +2,7 @@
 F40. Nothing here measures time."""
 import concurrent.futures
 import threading
+import time
 import unittest
 
 from tests.harness import append
@@ -167,7 +168,7 @@ class Hangs(StoreTest):
         with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
             futures = [pool.submit(hang, name) for name in names]
             while not self.proxy.seen("PUT", METADATA):  # the first ones hang
-                pass
+                time.sleep(0.01)
             for _ in range(20):
                 updates, requirements = append(head)
                 head = self.must(local.commit("ns", "t", updates, requirements)).json["metadata"]
