@@ -175,6 +175,7 @@ static int s3_client_properties(struct file_io *base, const struct file_keys *ke
 static void s3_close(struct file_io *base)
 {
     struct file_io_s3 *io = s3_of(base);
+    s3_sts_free(io->sts);
     s3_client_free(io->client);
     s3_credentials_close(io->credentials);
     arena_free(io->arena);
@@ -200,6 +201,8 @@ static const struct file_io_backend s3_backend = {
     .upload_abort = s3_upload_abort,
     .uploads_expire = s3_uploads_expire,
     .client_properties = s3_client_properties,
+    .vend = s3_vend,
+    .sign = s3_sign,
     .close = s3_close,
 };
 
@@ -253,6 +256,8 @@ int file_io_s3_open(struct str root, const struct storage_options *options,
     if (result == 0)
         result = s3_client_new(&io->options, &io->context, io->root.authority, io->credentials,
                                &io->client, err);
+    if (result == 0)
+        result = s3_sts_new(&io->options, &io->context, io->credentials, io->client, &io->sts, err);
     if (result != 0) {
         s3_close(&io->base);
         return -1;

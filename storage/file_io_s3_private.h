@@ -6,7 +6,7 @@
  * file_io_s3_write.c   write_new, copy, remove, remove_all
  * file_io_s3_stream.c  create and the writers
  * file_io_s3_upload.c  multipart uploads
- * file_io_s3_sign.c    sign
+ * file_io_s3_sign.c    sign, vend
  *
  * Rules that always hold:
  * 1. A key is made from a location beneath the root only, by s3_path_parse.
@@ -20,6 +20,7 @@
 #include "storage/backend.h"
 #include "storage/file_io_s3.h"
 #include "storage/s3_client.h"
+#include "storage/s3_sts.h"
 
 struct file_io_s3 {
     struct file_io base;
@@ -31,6 +32,7 @@ struct file_io_s3 {
     bool oss;          /* keys for clients in all three dialects (contract/clients.md 1.13) */
     struct s3_credentials *credentials;
     struct s3_client *client;
+    struct s3_sts *sts;
 };
 
 static inline struct file_io_s3 *s3_of(struct file_io *io)

@@ -362,6 +362,7 @@ static const struct {
     {"if-modified-since", OF_READ},
     {"if-unmodified-since", OF_READ},
     {"x-amz-checksum-mode", OF_READ},
+    {"x-amz-te", OF(S3_GET_OBJECT)}, /* append-md5, of AWS SDK for Java: a wish that may stay one */
     {"cache-control", OF_NEW},
     {"content-disposition", OF_NEW},
     {"content-encoding", OF_NEW | OF_BODY},
