@@ -154,13 +154,14 @@ def engine_job(suite):
 
 def store_jobs(suite):
     """The C contract and the Python tests of tests/stores, with each store."""
-    program = ROOT / "build" / "release" / "tests" / "contract" / "test_file_io_s3"
+    programs = ROOT / "build" / "release" / "tests" / "contract"
     names = [f"tests.stores.{module}" for module in test_modules("tests/stores")]
     jobs = []
     for store in STORES:
         start = [sys.executable, str(ROOT / "tests" / "stores" / f"{store}.py")]
-        jobs.append(Job(suite, f"{store}: contract", start + [str(program)], weight=60,
-                        kind="cmocka"))
+        for part in ("file_io_s3", "s3_access") if store == "radosgw" else ("file_io_s3",):
+            jobs.append(Job(suite, f"{store}: {part}", start + [str(programs / f"test_{part}")],
+                            weight=60, kind="cmocka"))
         jobs.append(Job(suite, f"{store}: catalog", start + python_tests(*names), weight=90))
     return jobs
 
