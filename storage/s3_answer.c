@@ -76,7 +76,7 @@ static enum error_kind kind_of(const struct s3_answer *answer)
     int status = answer->response.status;
     if (str_equal(answer->code, STR("NoSuchBucket")))
         return ERR_UNAVAILABLE;
-    if (status == 401 || status == 403)
+    if (status == 401 || status == 403 || s3_answer_is_refused_key(answer, false))
         return ERR_STORAGE_REFUSED;
     if (status == 404)
         return ERR_FILE_NOT_FOUND;
