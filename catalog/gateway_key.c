@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "catalog/principals.h"
+#include "catalog/warehouse.h"
 
 #define VERSION 1
 #define HEAD_BYTES ((size_t)(1 + 8))
@@ -255,4 +256,35 @@ bool gateway_grant_covers(const struct gateway_grant *grant, struct str key)
             return true;
     }
     return false;
+}
+
+int gateway_grant_make(const struct warehouse *warehouse, struct str prefix, bool write,
+                       struct str principal, int64_t expires_ms, struct arena *arena,
+                       struct gateway_grant *out, struct error *err)
+{
+    struct location place;
+    struct str bucket = arena_printf(arena, "%.*s/", STR_ARG(warehouse->root.text));
+    if (warehouse->access != WAREHOUSE_GATEWAY)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "Warehouse %.*s is not served by the gateway",
+                         STR_ARG(warehouse->name));
+    if (str_starts_with(prefix, bucket))
+        prefix = str_skip(prefix, bucket.len);
+    while (str_ends_with(prefix, STR("/")))
+        prefix.len--;
+    struct str below = STR("");
+    if (prefix.len > 0) {
+        if (location_parse(arena_printf(arena, "%.*s%.*s", STR_ARG(bucket), STR_ARG(prefix)), arena,
+                           &place, err) != 0)
+            return -1;
+        below = arena_printf(arena, "%.*s/", STR_ARG(str_skip(place.path, 1)));
+    }
+    *out = (struct gateway_grant){
+        .warehouse_id = warehouse->id,
+        .prefixes = {below},
+        .prefix_count = 1,
+        .write = write,
+        .principal = principal,
+        .expires_ms = expires_ms,
+    };
+    return 0;
 }

@@ -42,6 +42,15 @@ MUST_USE int gateway_key_open(const struct gateway_keys *keys, struct str access
                               struct str session_token, int64_t now_ms, struct arena *arena,
                               struct gateway_grant *out, struct str *secret, struct error *err);
 
+/* A grant of the kind an operator asks for. `prefix`: keys below the bucket, with or without the
+ * bucket's s3://NAME/ before and a slash behind; empty: the whole bucket. Errors:
+ * ERR_ILLEGAL_ARGUMENT (the warehouse is not served by the gateway; no such prefix can be). */
+#define GATEWAY_KEY_LIFETIME_MS_MAX (30 * 24 * 3600 * 1000ll)
+struct warehouse;
+MUST_USE int gateway_grant_make(const struct warehouse *warehouse, struct str prefix, bool write,
+                                struct str principal, int64_t expires_ms, struct arena *arena,
+                                struct gateway_grant *out, struct error *err);
+
 /* A text that only this installation can make of the parts, for handing something out and knowing
  * it again: 43 characters of base64url. */
 struct str gateway_keys_mark(const struct gateway_keys *keys, const struct str *parts,

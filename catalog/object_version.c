@@ -127,6 +127,19 @@ int object_version_parse(struct str document, const struct object_row *row,
     return 0;
 }
 
+void object_version_write_opening(const struct object_version *version, bool refs_only,
+                                  struct buf *out)
+{
+    assert(version->row.kind == OBJECT_TABLE);
+    if (refs_only) {
+        write_head(out, version->row.metadata_location);
+        table_metadata_write_refs_only(&version->metadata.table, out);
+        return;
+    }
+    buf_add(out,
+            str_from(version->reply.ptr, version->reply.len - reply_tail(version->row.kind).len));
+}
+
 void object_version_write_refs_only(const struct object_version *version, struct buf *out)
 {
     write_head(out, version->row.metadata_location);

@@ -32,6 +32,12 @@ struct object_version *object_version_build(const union object_metadata *draft,
 MUST_USE int object_version_parse(struct str document, const struct object_row *row,
                                   struct object_version **out, struct error *err);
 
+/* Appends the reply without what stands behind the document, for a table whose clients are told
+ * more than nothing (catalog/delegation.h). `refs_only`: with only the snapshots that refs point
+ * to. */
+void object_version_write_opening(const struct object_version *version, bool refs_only,
+                                  struct buf *out);
+
 /* Of a table: the same reply with only the snapshots that refs point to (snapshots=refs). */
 void object_version_write_refs_only(const struct object_version *version, struct buf *out);
 

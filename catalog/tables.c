@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 
+#include <stdatomic.h>
+
 /* ---- loading --------------------------------------------------------------------------------- */
 
 struct object_version *catalog_table_cached(struct catalog *catalog, struct warehouse *warehouse,
@@ -26,6 +28,43 @@ int catalog_table_load_at(struct catalog *catalog, struct warehouse *warehouse,
 {
     (void)catalog;
     return object_load_at(warehouse, OBJECT_TABLE, metadata_location, out, err);
+}
+
+static struct warehouse *warehouse_around(struct catalog *catalog, const struct location *place)
+{
+    struct warehouse *at = atomic_load(&catalog->warehouses);
+    while (at != NULL && (atomic_load(&at->dropped) || !location_contains(&at->root, place))) {
+        at = at->next;
+    }
+    return at;
+}
+
+int catalog_table_load_around(struct catalog *catalog, const struct location *place,
+                              struct warehouse **warehouse, struct object_version **out,
+                              struct error *err)
+{
+    struct arena *arena = arena_new();
+    struct str at = place->text;
+    struct object_row row;
+    bool found = false;
+    int rc = 0;
+
+    *out = NULL;
+    *warehouse = warehouse_around(catalog, place);
+    while (rc == 0 && !found && *warehouse != NULL && at.len > (*warehouse)->root.text.len) {
+        rc = metastore_object_find_at(catalog->options.metastore, at, arena, &row, &found, err);
+        while (at.len > 0 && at.ptr[at.len - 1] != '/') {
+            at.len--;
+        }
+        at.len -= at.len > 0 ? 1 : 0;
+    }
+    if (rc == 0 && found && row.kind == OBJECT_TABLE && row.warehouse_id == (*warehouse)->id) {
+        const struct identifier ident = {.ns = namespace_from_key(row.namespace_key, arena),
+                                         .name = row.name};
+        rc = catalog_table_load(catalog, *warehouse, &ident, out, err);
+    }
+    arena_free(arena);
+    return rc;
 }
 
 /* ---- create and register --------------------------------------------------------------------- */

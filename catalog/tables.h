@@ -31,6 +31,12 @@ MUST_USE int catalog_table_load_at(struct catalog *catalog, struct warehouse *wa
                                    struct str metadata_location, struct object_version **out,
                                    struct error *err);
 
+/* The table at whose location the place lies, and its warehouse. *out NULL: there is none, which is
+ * no error. Errors: those of the store, never taken for "none". */
+MUST_USE int catalog_table_load_around(struct catalog *catalog, const struct location *place,
+                                       struct warehouse **warehouse, struct object_version **out,
+                                       struct error *err);
+
 /* Creates, or with create->stage_create only builds (*out then has no metadata_location, and its
  * reply no "metadata-location"). Errors: ERR_NO_SUCH_NAMESPACE, ERR_ALREADY_EXISTS,
  * ERR_ILLEGAL_ARGUMENT, ERR_VALIDATION, ERR_UNAVAILABLE. */

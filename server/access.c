@@ -50,7 +50,7 @@ int access_authenticate(struct request *req, struct error *err)
     if (!auth_options_of(auth)->required || is_public(auth, req->route->access))
         return 0;
     struct str header = http_exchange_header(req->exchange, "Authorization");
-    if (auth_bearer(auth, header, req->arena, &req->principal, err) != 0)
+    if (auth_bearer(auth, header, req->arena, &req->principal, &req->token_until_ms, err) != 0)
         return -1;
     req->caller.principal = req->principal->name;
     return 0;
@@ -78,4 +78,10 @@ int access_authorize(const struct request *req, enum access needed, struct error
         return 0;
     return error_set(err, ERR_FORBIDDEN, "Principal %.*s may not do that: it is not an admin",
                      STR_ARG(req->principal->name));
+}
+
+bool access_may_commit(const struct request *req)
+{
+    struct error ignored;
+    return access_authorize(req, ACCESS_TABLE_WRITE, &ignored) == 0;
 }

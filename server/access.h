@@ -18,4 +18,8 @@ MUST_USE int access_authenticate(struct request *req, struct error *err);
 /* May the caller do what the route needs, on the objects the path names? Errors: ERR_FORBIDDEN. */
 MUST_USE int access_authorize(const struct request *req, enum access needed, struct error *err);
 
+/* May the caller commit to the table that the request is about? Who may not gets keys and
+ * signatures for reading alone. The one place that decides it. */
+bool access_may_commit(const struct request *req);
+
 #endif

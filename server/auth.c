@@ -178,16 +178,15 @@ static int refuse(const char *why, struct error *err)
 }
 
 int auth_bearer(struct auth *auth, struct str authorization, struct arena *arena,
-                const struct principal **out, struct error *err)
+                const struct principal **out, int64_t *until_ms, struct error *err)
 {
     struct str token = bearer_token(authorization);
     struct token_bearer bearer;
-    int64_t expires_ms;
     if (token.len == 0)
         return refuse("Not authorized: a bearer token is needed", err);
     if (is_cacheable(token)) {
-        *out = cache_find(auth, token, &expires_ms);
-        if (*out != NULL && expires_ms > clock_now_ms(auth->options.clock) &&
+        *out = cache_find(auth, token, until_ms);
+        if (*out != NULL && *until_ms > clock_now_ms(auth->options.clock) &&
             !atomic_load_explicit(&(*out)->ended, memory_order_acquire))
             return 0;
     }
@@ -202,6 +201,7 @@ int auth_bearer(struct auth *auth, struct str authorization, struct arena *arena
     if (is_cacheable(token))
         cache_put(auth, token, &bearer);
     *out = bearer.principal;
+    *until_ms = bearer.claims.expires_ms;
     return 0;
 }
 

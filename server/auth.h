@@ -44,10 +44,10 @@ struct str auth_issue(struct auth *auth, const struct principal *principal, stru
 enum token_state auth_recognise(struct auth *auth, struct str token, struct arena *arena,
                                 struct token_bearer *out);
 
-/* The principal of the value of an Authorization header. A token that was recognised before costs
- * no cryptography. Errors: ERR_NOT_AUTHORIZED. */
+/* The principal of the value of an Authorization header, and when its token ends. A token that was
+ * recognised before costs no cryptography. Errors: ERR_NOT_AUTHORIZED. */
 MUST_USE int auth_bearer(struct auth *auth, struct str authorization, struct arena *arena,
-                         const struct principal **out, struct error *err);
+                         const struct principal **out, int64_t *until_ms, struct error *err);
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 

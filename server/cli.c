@@ -29,6 +29,9 @@ static const char help[] =
     "FILE\n"
     "                                    of which a copy is kept; --overwrite replaces one\n"
     "  firn function drop NAME           take it out; no file is touched\n"
+    "  firn key create --warehouse W     keys of the gateway for S3 tools; --prefix P below it, "
+    "--write,\n"
+    "                                    --expires 12h\n"
     "  firn version                      print the version\n"
     "\n"
     "How the files of a new warehouse are reached: --access direct|vend|sign|gateway, and\n"
@@ -39,7 +42,7 @@ static const char help[] =
                       "The name of a function is that of its namespace and its own, with dots "
                       "between: a.b.f. Its\n"
                       "commands take --warehouse NAME.\n"
-                      "Commands on these three take --data DIR, the directory of the catalog (a "
+                      "Commands on these take --data DIR, the directory of the catalog (a "
                       "running server that\n"
                       "owns it is asked to do the work), or --uri URI, the address of a running "
                       "server.\n"
@@ -47,7 +50,8 @@ static const char help[] =
                       "line is\n"
                       "CLIENT_ID:CLIENT_SECRET of an admin; - is stdin.\n";
 
-static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal, &cli_function};
+static const struct cli_noun *const nouns[] = {&cli_warehouse, &cli_principal, &cli_function,
+                                               &cli_key};
 
 static int PRINTF_LIKE(1, 2) usage(const char *format, ...)
 {
@@ -138,12 +142,21 @@ static bool has_storage_options(const struct cli_command *command)
     return any;
 }
 
+static int check_key_options(const struct cli_noun *noun, const struct cli_command *command)
+{
+    if (command->warehouse != NULL && noun != &cli_function && noun != &cli_key)
+        return usage("--warehouse is for functions and keys");
+    if ((command->prefix != NULL || command->expires != NULL || command->write) && noun != &cli_key)
+        return usage("--prefix, --write and --expires are for key create");
+    if (noun == &cli_key && command->warehouse == NULL)
+        return usage("key create needs --warehouse");
+    return 0;
+}
+
 static int check_function_options(const struct cli_noun *noun, const struct cli_command *command)
 {
     bool is_register = noun == &cli_function && strcmp(command->verb, "register") == 0;
     bool is_file = command->metadata_file != NULL, is_place = command->metadata_location != NULL;
-    if (command->warehouse != NULL && noun != &cli_function)
-        return usage("--warehouse is for functions");
     if ((is_file || is_place || command->overwrite) && !is_register)
         return usage("--metadata, --metadata-location, --overwrite are for function register");
     if (is_register && is_file == is_place)
@@ -159,7 +172,8 @@ static int check_create_options(const struct cli_noun *noun, const struct cli_co
         return usage("--location, --access and storage options are for warehouse create");
     if (command->is_admin && (!is_create || noun != &cli_principal))
         return usage("--admin is for principal create");
-    return check_function_options(noun, command);
+    return check_key_options(noun, command) != 0 ? EXIT_USAGE
+                                                 : check_function_options(noun, command);
 }
 
 /* Returns 0 or EXIT_USAGE. */
@@ -173,7 +187,9 @@ static int check(const struct cli_noun *noun, const struct cli_command *command)
         return usage("%s cannot %s", noun->name, command->verb);
     if (is_list && !noun->lists_by_name && command->name != NULL)
         return usage("%s list takes no name", noun->name);
-    if ((!is_list || noun->lists_by_name) && command->name == NULL)
+    if (noun->is_nameless && command->name != NULL)
+        return usage("%s %s takes no name", noun->name, command->verb);
+    if ((!is_list || noun->lists_by_name) && !noun->is_nameless && command->name == NULL)
         return usage("the %s needs a name", noun->name);
     return check_create_options(noun, command, is_create);
 }
@@ -191,7 +207,9 @@ static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_
                    {"--warehouse", &out->warehouse},
                    {"--metadata", &out->metadata_file},
                    {"--metadata-location", &out->metadata_location},
-                   {"--access", &out->access}};
+                   {"--access", &out->access},
+                   {"--prefix", &out->prefix},
+                   {"--expires", &out->expires}};
     const size_t count = sizeof(options) / sizeof(options[0]);
     for (int i = 2; i < argc; i++) {
         size_t o = 0;
@@ -206,6 +224,8 @@ static int parse(int argc, char **argv, const struct cli_noun *noun, struct cli_
             out->skip_scope_check = true;
         else if (strcmp(argv[i], "--admin") == 0)
             out->is_admin = true;
+        else if (strcmp(argv[i], "--write") == 0)
+            out->write = true;
         else if (strcmp(argv[i], "--overwrite") == 0)
             out->overwrite = true;
         else if (argv[i][0] == '-')

@@ -8,11 +8,13 @@
 
 struct cli_command {
     const char *noun, *verb, *name;
-    const char *location;        /* of a warehouse that is created */
-    const char *data_dir, *uri;  /* where; NULL: not given */
-    const char *credential_file; /* for a server that wants tokens; NULL: none */
-    bool is_admin;               /* of a principal that is created */
-    const char *warehouse;       /* of a function; NULL: the default one */
+    const char *location;         /* of a warehouse that is created */
+    const char *data_dir, *uri;   /* where; NULL: not given */
+    const char *credential_file;  /* for a server that wants tokens; NULL: none */
+    bool is_admin;                /* of a principal that is created */
+    const char *warehouse;        /* of a function or key; NULL: the default one */
+    const char *prefix, *expires; /* of a key; NULL: all of the warehouse, the usual time */
+    bool write;
     const char *metadata_location,
         *metadata_file; /* of a function that is registered: one of both */
     bool overwrite;     /* … though there is one of that name */
@@ -41,5 +43,6 @@ struct cli_noun {
 extern const struct cli_noun cli_warehouse; /* cli_warehouse.c */
 extern const struct cli_noun cli_principal; /* cli_principal.c */
 extern const struct cli_noun cli_function;  /* cli_function.c */
+extern const struct cli_noun cli_key;       /* cli_key.c */
 
 #endif

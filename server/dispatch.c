@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/access.h"
 #include "server/access_log.h"
+#include "server/delegate.h"
 #include "server/encoding.h"
 #include "server/idempotent.h"
 #include "server/request_metrics.h"
@@ -212,6 +213,8 @@ static int open_request(struct request *req, struct error *err)
     req->caller.operation = req->route->operation;
     if (access_authenticate(req, err) != 0 || request_read_path(req, err) != 0)
         return -1;
+    if ((req->route->flags & ROUTE_DELEGATES) != 0)
+        delegate_read_header(req);
     return access_authorize(req, req->route->access, err);
 }
 

@@ -1,19 +1,32 @@
 /* GET /v1/config: what a client must know before anything else. The maps stay small, as each key
- * becomes a setting of the client; endpoints are the rows of the route table, no more and no less.
- */
+ * becomes a setting of the client; endpoints are the rows of the route table, but for those that
+ * only warehouses of another access have a use for. */
 #include "server/handlers.h"
 #include "server/request.h"
 
 #include "base/raw_json.h"
+#include "storage/access.h"
 
 #define PREFIX_PATH "/v1/{prefix}/"
 
-static void write_endpoints(struct buf *out)
+/* Is there any use in asking the warehouse for it? */
+static bool works_in(const struct warehouse *warehouse, const struct route *route)
+{
+    if (route->handler == handle_credentials)
+        return warehouse->access == WAREHOUSE_VEND || warehouse->access == WAREHOUSE_GATEWAY;
+    if (route->handler == handle_sign)
+        return (warehouse->access == WAREHOUSE_VEND || warehouse->access == WAREHOUSE_SIGN) &&
+               file_io_can_sign(warehouse->io);
+    return true;
+}
+
+static void write_endpoints(struct buf *out, const struct warehouse *warehouse)
 {
     bool first = true;
     buf_add_char(out, '[');
     for (size_t i = 0; i < route_count; i++) {
-        if (!str_starts_with(str_cstr(routes[i].path), STR(PREFIX_PATH)))
+        if (!str_starts_with(str_cstr(routes[i].path), STR(PREFIX_PATH)) ||
+            !works_in(warehouse, &routes[i]))
             continue;
         buf_add_format(out, "%s\"%s %s\"", first ? "" : ",", routes[i].method, routes[i].path);
         first = false;
@@ -46,7 +59,7 @@ int handle_config(struct request *req, struct response *res, struct error *err)
         buf_add_format(&out, ",\"namespace-separator\":\"%%%02X\"",
                        (unsigned int)req->service->namespace_separator);
     buf_add(&out, STR("},\"endpoints\":"));
-    write_endpoints(&out);
+    write_endpoints(&out, warehouse);
     if (req->service->idempotency_lifetime_ms > 0) {
         buf_add(&out, STR(",\"idempotency-key-lifetime\":\""));
         write_duration(&out, req->service->idempotency_lifetime_ms);

@@ -4,10 +4,8 @@
 
 #include "catalog/tables.h"
 #include "iceberg/json_member.h"
-#include "server/etag.h"
+#include "server/delegate.h"
 #include "server/identifiers.h"
-
-#define INLINE_DOCUMENT_BYTES_MAX ((size_t)256 << 10) /* more is rendered on a worker */
 
 int handle_table_list(struct request *req, struct response *res, struct error *err)
 {
@@ -38,8 +36,7 @@ int handle_table_create(struct request *req, struct response *res, struct error 
     if (catalog_table_create(req->service->catalog, req->warehouse, &req->caller, &ident, &create,
                              &version, err) != 0)
         return HANDLER_ERROR;
-    response_object(res, version, req->arena);
-    return HANDLER_DONE;
+    return delegate_made(req, res, version, create.stage_create, err);
 }
 
 int handle_table_register(struct request *req, struct response *res, struct error *err)
@@ -59,8 +56,7 @@ int handle_table_register(struct request *req, struct response *res, struct erro
     if (catalog_table_register(req->service->catalog, req->warehouse, &req->caller, &ident,
                                location, overwrite, &version, err) != 0)
         return HANDLER_ERROR;
-    response_object(res, version, req->arena);
-    return HANDLER_DONE;
+    return delegate_made(req, res, version, false, err);
 }
 
 static int wants_refs_only(struct request *req, bool *refs_only, struct error *err)
@@ -95,20 +91,7 @@ int handle_table_load(struct request *req, struct response *res, struct error *e
     if (result != HANDLER_DONE)
         return result;
 
-    const char *etag = version->etag[refs_only ? 1 : 0];
-    struct str known = http_exchange_header(req->exchange, "If-None-Match");
-    if (known.len > 0 && etag_matches(known, etag)) {
-        response_not_modified(res, etag, req->arena);
-        object_version_unref(version);
-    } else if (!refs_only) {
-        response_object(res, version, req->arena);
-    } else if (!req->on_worker && version->document.len > INLINE_DOCUMENT_BYTES_MAX) {
-        object_version_unref(version);
-        return HANDLER_BLOCKS;
-    } else {
-        response_table_refs_only(res, version, req->arena);
-    }
-    return HANDLER_DONE;
+    return delegate_load(req, res, version, refs_only, err);
 }
 
 int handle_table_exists(struct request *req, struct response *res, struct error *err)

@@ -25,6 +25,12 @@ handler_fn handle_table_drop;
 handler_fn handle_table_unregister;
 handler_fn handle_table_rename;
 
+handler_fn handle_credentials; /* handle_credentials.c */
+handler_fn handle_key_create;
+
+handler_fn handle_sign; /* handle_sign.c */
+handler_fn handle_sign_by_location;
+
 handler_fn handle_commit; /* handle_commit.c */
 handler_fn handle_view_commit;
 handler_fn handle_transaction;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "catalog/idempotency.h"
+#include "server/delegate.h"
 #include "server/dispatch.h"
 #include <assert.h>
 #include <pthread.h>
@@ -115,7 +116,10 @@ static enum idempotent_step replay(struct request *req, const struct idempotency
         struct object_version *version;
         if (load_answer(req, record, &version) != 0)
             return IDEMPOTENT_REFUSED;
-        response_object(&req->response, version, req->arena);
+        if ((req->route->flags & ROUTE_DELEGATES) == 0)
+            response_object(&req->response, version, req->arena);
+        else if (delegate_again(req, &req->response, version, &req->err) != HANDLER_DONE)
+            return IDEMPOTENT_REFUSED;
     }
     metric_add(METRIC_IDEMPOTENT_REPLAYS, 1);
     return record->kind.len > 0 ? IDEMPOTENT_REFUSED : IDEMPOTENT_REPLAYED;

@@ -213,6 +213,7 @@ struct server {
     const struct options *options;
     struct parts parts;
     struct service service;
+    struct gateway_keys *gateway_keys;
     struct http_server *http;
     struct janitor *janitor;
 };
@@ -291,6 +292,21 @@ static int start_auth(struct server *server, struct error *err)
     return auth_open(&auth_options, &server->service.auth, err);
 }
 
+static int start_delegation(struct server *server, struct error *err)
+{
+    struct gateway_keys *keys;
+    if (gateway_keys_open(server->parts.catalog, &keys, err) != 0)
+        return -1;
+    server->gateway_keys = keys;
+    server->service.public_uri = server->options->public_uri;
+    server->service.delegation = (struct delegation_settings){
+        .gateway_keys = keys,
+        .clock = &clock_system,
+        .key_lifetime_ms = server->options->vended_key_lifetime_s * 1000,
+    };
+    return 0;
+}
+
 /* A core dump would hold secrets and keys. The builds for tests stay open to their tools. */
 static void forbid_dumps(void)
 {
@@ -301,11 +317,12 @@ static void forbid_dumps(void)
 #endif
 }
 
-/* What was made by service_open and start_auth; nothing uses it any more. */
-static void service_close(struct service *service)
+/* What was made by service_open and what followed it; nothing uses it any more. */
+static void service_close(struct server *server)
 {
-    auth_close(service->auth);
-    idempotent_waiting_free(service->waiting);
+    auth_close(server->service.auth);
+    gateway_keys_close(server->gateway_keys);
+    idempotent_waiting_free(server->service.waiting);
 }
 
 static int start_http(struct server *server, struct error *err)
@@ -393,8 +410,9 @@ static int run(const struct options *options)
     if (parts_open(&server.parts, options, on_fail_stop, NULL, &err) != 0)
         return start_failed(options, &err);
     service_open(&server.service, &server.parts, options);
-    if (start_auth(&server, &err) != 0 || start_http(&server, &err) != 0) {
-        service_close(&server.service);
+    if (start_auth(&server, &err) != 0 || start_delegation(&server, &err) != 0 ||
+        start_http(&server, &err) != 0) {
+        service_close(&server);
         parts_close(&server.parts);
         return start_failed(options, &err);
     }
@@ -410,7 +428,7 @@ static int run(const struct options *options)
     catalog_on_jobs(server.parts.catalog, NULL, NULL);
     janitor_stop(server.janitor);
     parts_close(&server.parts);
-    service_close(&server.service);
+    service_close(&server);
     log_info("stopped");
     return EXIT_SUCCESS;
 }

@@ -54,6 +54,10 @@ const struct option_row option_rows[] = {
     STORAGE_OPTIONS(STORAGE_ROW)
     {"warehouse-skip-scope-check", OPTION_BOOL, AT(warehouse_skip_scope_check), "false", 0, 0, "",
      "vend keys of a store that was not seen to confine them", 0},
+    {"public-uri", OPTION_TEXT, AT(public_uri), "", 0, 1024, "uri",
+     "how clients reach this server; empty: http and the Host of their request", 0},
+    {"vended-key-lifetime-s", OPTION_NUMBER, AT(vended_key_lifetime_s), "3600", 60, 43200, "s",
+     "how long keys that clients get for a table's files are good", 0},
     {"secret-key-file", OPTION_TEXT, AT(secret_key_file), "", 0, PATH_BYTES_MAX, "path",
      "key that seals secrets of warehouses; empty: DATA/secret.key; made when missing", 0},
     {"loops", OPTION_NUMBER, AT(loops), "2", 1, 64, "threads",

@@ -433,6 +433,30 @@ static const char *secret_key_file(const struct options *options)
                : absolute_path(options->arena, options->secret_key_file);
 }
 
+/* http(s)://host[:port][/path], of characters that no client has to escape. */
+static int check_public_uri(struct options *options, struct error *err)
+{
+    struct str uri = str_cstr(options->public_uri), rest = uri;
+    while (str_ends_with(uri, STR("/")))
+        uri.len--;
+    if (str_starts_with(rest, STR("https://")))
+        rest = str_skip(rest, strlen("https://"));
+    else if (str_starts_with(rest, STR("http://")))
+        rest = str_skip(rest, strlen("http://"));
+    else
+        rest = STR_NONE;
+    bool ok = options->public_uri[0] == '\0' || (rest.len > 0 && rest.ptr[0] != '/');
+    for (size_t i = 0; ok && i < rest.len; i++)
+        ok = isalnum((unsigned char)rest.ptr[i]) ||
+             (rest.ptr[i] != '\0' && strchr(".-_:/[]~", rest.ptr[i]) != NULL);
+    if (!ok)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "public-uri: expected http://HOST[:PORT] or https://HOST[:PORT]: %s",
+                         options->public_uri);
+    options->public_uri = arena_cstr(options->arena, uri);
+    return 0;
+}
+
 static int check_together(struct options *options, struct error *err)
 {
     options->data = absolute_path(options->arena, options->data);
@@ -442,7 +466,7 @@ static int check_together(struct options *options, struct error *err)
     options->read_cache_dir = options->read_cache_dir[0] == '\0'
                                   ? arena_printf(options->arena, "%s/read-cache", options->data).ptr
                                   : absolute_path(options->arena, options->read_cache_dir);
-    if (parse_listen(options, err) != 0)
+    if (parse_listen(options, err) != 0 || check_public_uri(options, err) != 0)
         return -1;
     if (options->auth == AUTH_NONE && !options->listens_on_loopback &&
         !options->allow_anonymous_network)

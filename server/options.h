@@ -33,6 +33,8 @@ struct options {
 #undef X
     } warehouse_storage;
     const char *secret_key_file; /* absolute */
+    const char *public_uri;      /* without slashes at its end; "": as the Host of requests says */
+    int64_t vended_key_lifetime_s;
     int64_t loops, workers;
     int64_t max_connections, max_body_bytes, max_header_bytes, max_target_bytes;
     int64_t header_deadline_ms, body_deadline_ms, body_rate_min, idle_timeout_ms;

@@ -31,6 +31,8 @@ struct request {
     struct identifier ident;   /* of the path, when it names an object */
     struct caller caller;
     const struct principal *principal; /* NULL: anonymous */
+    int64_t token_until_ms;            /* when the principal's token ends */
+    bool wants_keys, wants_signatures; /* X-Iceberg-Access-Delegation; with ROUTE_DELEGATES */
 
     bool idempotency_begun;       /* the key is ours until catalog_idempotency_end */
     struct idempotent_wait *wait; /* while a duplicate is waited for */

@@ -23,12 +23,15 @@
 #define COMMIT (ROUTE_RUN_INLINE | ROUTE_IDEMPOTENT) /* handed to the commit core, never waits */
 #define VIEW_CHANGE (CHANGE | ROUTE_OF_VIEW)
 #define VIEW_COMMIT (COMMIT | ROUTE_OF_VIEW)
-#define CACHED (ROUTE_RUN_INLINE | ROUTE_ETAG)
+#define CACHED (ROUTE_RUN_INLINE | ROUTE_ETAG | ROUTE_DELEGATES)
+#define MAKES_TABLE (CHANGE | ROUTE_DELEGATES)
+#define KEYS (ROUTE_RUN_WORKER | ROUTE_DELEGATES)
 
 /* clang-format off */
 const struct route routes[] = {
     {"GET",    "/v1/config",            "getConfig",             ACCESS_CONFIG,           BODY_NONE,   INLINE, handle_config},
     {"POST",   "/v1/oauth/tokens",      "getToken",              ACCESS_TOKEN,            BODY_SMALL,  INLINE | ROUTE_OAUTH, handle_token},
+    {"POST",   "/v1/aws/s3/sign",       "signRequestByLocation", ACCESS_TABLE_READ,       BODY_REPORT, WORKER, handle_sign_by_location},
 
     {"GET",    NS,                      "listNamespaces",        ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_namespace_list},
     {"POST",   NS,                      "createNamespace",       ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_namespace_create},
@@ -38,13 +41,15 @@ const struct route routes[] = {
     {"POST",   ONE_NS "/properties",    "updateProperties",      ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_namespace_update},
 
     {"GET",    TABLES,                  "listTables",            ACCESS_NAMESPACE_READ,   BODY_NONE,   INLINE, handle_table_list},
-    {"POST",   TABLES,                  "createTable",           ACCESS_NAMESPACE_WRITE,  BODY_LARGE,  CHANGE, handle_table_create},
-    {"POST",   ONE_NS "/register",      "registerTable",         ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  CHANGE, handle_table_register},
+    {"POST",   TABLES,                  "createTable",           ACCESS_NAMESPACE_WRITE,  BODY_LARGE,  MAKES_TABLE, handle_table_create},
+    {"POST",   ONE_NS "/register",      "registerTable",         ACCESS_NAMESPACE_WRITE,  BODY_SMALL,  MAKES_TABLE, handle_table_register},
     {"GET",    TABLE,                   "loadTable",             ACCESS_TABLE_READ,       BODY_NONE,   CACHED, handle_table_load},
     {"HEAD",   TABLE,                   "tableExists",           ACCESS_TABLE_READ,       BODY_NONE,   INLINE, handle_table_exists},
     {"POST",   TABLE,                   "updateTable",           ACCESS_TABLE_WRITE,      BODY_LARGE,  COMMIT, handle_commit},
     {"DELETE", TABLE,                   "dropTable",             ACCESS_TABLE_DROP,       BODY_NONE,   CHANGE, handle_table_drop},
     {"POST",   TABLE "/unregister",     "unregisterTable",       ACCESS_TABLE_DROP,       BODY_NONE,   CHANGE, handle_table_unregister},
+    {"GET",    TABLE "/credentials",    "loadCredentials",       ACCESS_TABLE_READ,       BODY_NONE,   KEYS, handle_credentials},
+    {"POST",   TABLE "/sign",           "signRequest",           ACCESS_TABLE_READ,       BODY_REPORT, WORKER, handle_sign},
     {"POST",   TABLE "/metrics",        "reportMetrics",         ACCESS_TABLE_REPORT,     BODY_REPORT, WORKER, handle_report},
     {"POST",   "/v1/{prefix}/tables/rename",        "renameTable",       ACCESS_TABLE_DROP,  BODY_SMALL, CHANGE, handle_table_rename},
     {"POST",   "/v1/{prefix}/transactions/commit",  "commitTransaction", ACCESS_TABLE_WRITE, BODY_LARGE, COMMIT, handle_transaction},
@@ -65,6 +70,7 @@ const struct route routes[] = {
     {"POST",   WAREHOUSES,              "createWarehouse",       ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  WORKER, handle_warehouse_create},
     {"GET",    WAREHOUSE,               "loadWarehouse",         ACCESS_WAREHOUSE_LIST,   BODY_NONE,   INLINE, handle_warehouse_load},
     {"DELETE", WAREHOUSE,               "dropWarehouse",         ACCESS_WAREHOUSE_MANAGE, BODY_NONE,   WORKER, handle_warehouse_drop},
+    {"POST",   WAREHOUSE "/keys",       "createGatewayKey",      ACCESS_WAREHOUSE_MANAGE, BODY_SMALL,  INLINE, handle_key_create},
     {"GET",    WAREHOUSE "/metrics-reports", "listMetricsReports", ACCESS_WAREHOUSE_AUDIT, BODY_NONE,   WORKER, handle_report_list},
     {"GET",    WAREHOUSE "/history",    "listHistory",           ACCESS_WAREHOUSE_AUDIT,  BODY_NONE,   WORKER, handle_history_list},
     {"POST",   WAREHOUSE "/functions",  "registerFunction",      ACCESS_FUNCTION_WRITE,   BODY_LARGE,  WORKER, handle_function_register},

@@ -43,6 +43,7 @@ enum route_flag {
     ROUTE_RUN_INLINE = 1 << 2, /* the handler starts on the event loop */
     ROUTE_RUN_WORKER = 1 << 3, /* the handler blocks: it starts on a worker */
     ROUTE_OF_VIEW = 1 << 4,    /* a metadata file that it answers with is a view's */
+    ROUTE_DELEGATES = 1 << 6,  /* its answer tells how to reach a table's files */
     ROUTE_OAUTH = 1 << 5,      /* refusals in OAuth's form; its query stays out of the log */
 };
 

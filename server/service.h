@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/work_queue.h"
-#include "catalog/catalog.h"
+#include "catalog/delegation.h"
 #include <stdatomic.h>
 
 struct auth;
@@ -16,6 +16,8 @@ struct service {
     struct catalog *catalog;
     struct auth *auth;
     struct work_queue *workers;
+    struct delegation_settings delegation;
+    const char *public_uri; /* how clients reach this server; "": as their Host says */
     const struct clock *clock;
     const struct random_source *random;
     int64_t idempotency_lifetime_ms;    /* 0: keys are ignored and not advertised */

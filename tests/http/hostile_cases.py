@@ -80,6 +80,9 @@ CREATE_COMMIT = {"requirements": [{"type": "assert-create"}], "updates": [
 IDENTIFIER = {"namespace": [NS], "name": TABLE}
 FRESH = {"namespace": [NS], "name": "fresh"}
 
+SIGN = {"region": "us-east-1", "uri": "http://127.0.0.1/b/k", "method": "GET", "headers": {},
+        "properties": {}, "body": "x", "provider": "s3"}
+
 EXAMPLES = {
     "createNamespace": {"namespace": ["fresh"], "properties": {"a": "b"}},
     "updateProperties": {"removals": ["a"], "updates": {"b": "c"}},
@@ -100,11 +103,14 @@ EXAMPLES = {
     "registerFunction": {"namespace": [NS], "name": "fresh", "metadata": FUNCTION_METADATA,
                          "overwrite": False},
     "createPrincipal": {"name": "fresh", "admin": False},
+    "signRequest": SIGN,
+    "signRequestByLocation": SIGN,
+    "createGatewayKey": {"prefix": "x", "write": False, "expires-s": 60},
 }
 # Below what the others take; the largest body of an operation is its row's in server/routes.c
 SMALL_BODY_BYTES = 256 << 10
 SMALL_BODIES = ("createNamespace", "updateProperties", "registerTable", "renameTable",
-                "registerView", "renameView", "createWarehouse", "createPrincipal")
+                "registerView", "renameView", "createWarehouse", "createPrincipal", "createGatewayKey")
 UNREAD_BODY_BYTES = 4096
 
 # Members that only have to be of their type, because what they say is replaced (rest.md 5.2)
@@ -657,7 +663,8 @@ class Maker:
         more = schema.get("additionalProperties")
         if not isinstance(more, dict):
             return []
-        found = [{"k": 1}, {"k": None}, {"k": True}, {"k": {}}, {"k": ["x"]}, {"a": "b", "k": 1.5}]
+        found = [{"k": 1}, {"k": None}, {"k": True}, {"k": {}}, {"a": "b", "k": 1.5},
+                 {"k": "x"} if more.get("type") == "array" else {"k": ["x"]}]
         if more.get("maxLength"):
             found += [{"k": "x" * (more["maxLength"] + 1)}, {"x" * (more["maxLength"] + 1): "v"}]
         if schema.get("maxProperties"):
