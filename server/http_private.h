@@ -117,8 +117,9 @@ struct http_stream {
     bool signalled;  /* on the loop's list of completions */
     bool wants_body; /* the thread has asked for it */
     bool drops_body; /* the reply is known: what comes of the body is thrown away */
-    bool replied;    /* exchange->response is there */
-    bool begun;      /* and takes its body from `out` */
+    bool replied;    /* exchange->response may be queued */
+    bool begun;      /* the reply takes its body from `out` */
+    bool held;       /* and is not given to the library before it is complete */
     bool drops_out;  /* HEAD, 204, 304 */
     bool ended;      /* the thread has left */
     bool complete;

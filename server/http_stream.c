@@ -10,11 +10,58 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/log.h"
 
 #define BLOCK_BYTES ((size_t)65536) /* of the library, per reply: what it sends at once */
 #define OUT_BYTES (HTTP_STREAM_BUFFER_BYTES - BLOCK_BYTES)
+#define HELD_BYTES_MAX BLOCK_BYTES /* of replies that leave at once, when they are complete */
+#define BUFFERS_KEPT_MAX 8
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+/* A few are kept, of all servers of the process: pages that are touched already. */
+static struct {
+    pthread_mutex_t lock;
+    void *kept[BUFFERS_KEPT_MAX];
+    size_t count;
+} buffers = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static char *buffer_new(void)
+{
+    void *buffer = NULL;
+    pthread_mutex_lock(&buffers.lock);
+    if (buffers.count > 0)
+        buffer = buffers.kept[--buffers.count];
+    pthread_mutex_unlock(&buffers.lock);
+    if (buffer == NULL)
+        buffer = mmap(NULL, HTTP_STREAM_BUFFER_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (buffer == MAP_FAILED)
+        log_fatal("out of memory: a buffer of a stream");
+    return buffer;
+}
+
+static void buffer_free(char *buffer)
+{
+    if (buffer == NULL)
+        return;
+    pthread_mutex_lock(&buffers.lock);
+    bool kept = buffers.count < BUFFERS_KEPT_MAX;
+    if (kept)
+        buffers.kept[buffers.count++] = buffer;
+    pthread_mutex_unlock(&buffers.lock);
+    if (!kept)
+        munmap(buffer, HTTP_STREAM_BUFFER_BYTES);
+}
+
+static void ring_open(struct http_ring *ring, size_t capacity)
+{
+    assert(capacity > 0 && capacity <= HTTP_STREAM_BUFFER_BYTES);
+    ring->bytes = buffer_new();
+    ring->capacity = capacity;
+}
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
@@ -24,12 +71,8 @@ size_t http_ring_put(struct http_ring *ring, struct str data, size_t capacity,
                      pthread_mutex_t *lock)
 {
     size_t done = 0;
-    if (ring->bytes == NULL) {
-        ring->bytes = malloc(capacity);
-        ring->capacity = capacity;
-        if (ring->bytes == NULL)
-            log_fatal("out of memory: %zu bytes of a stream", capacity);
-    }
+    if (ring->bytes == NULL && data.len > 0)
+        ring_open(ring, capacity);
     while (done < data.len && ring->count < ring->capacity) {
         size_t at = (ring->first + ring->count) % ring->capacity;
         size_t n = ring->capacity - (at >= ring->first ? at : ring->count);
@@ -109,7 +152,7 @@ int http_stream_read(struct http_exchange *pub, void *to, size_t size, size_t *g
     struct http_stream *s = x->stream;
     assert(size > 0);
     pthread_mutex_lock(&s->lock);
-    assert(!s->ended && !s->replied);
+    assert(!s->ended && !s->begun);
     if (!s->wants_body) {
         s->wants_body = true;
         unlock_and_signal(x, s->paused && s->stage == HTTP_STAGE_HEAD);
@@ -142,24 +185,34 @@ void http_stream_begin(struct http_exchange *pub, const struct http_reply *reply
     uint64_t total = reply->status == 204 ? 0
                      : body_bytes < 0     ? MHD_SIZE_UNKNOWN
                                           : (uint64_t)body_bytes;
-    size_t block = total < BLOCK_BYTES ? (size_t)total + 1 : BLOCK_BYTES;
-    x->response = MHD_create_response_from_callback(total, block, http_stream_next_piece, x, NULL);
+    bool held = !http_has_no_body(x) && total > 0 && total <= HELD_BYTES_MAX;
+    if (held) { /* the library sends head and body together, from the ring */
+        ring_open(&s->out, (size_t)total);
+        x->response =
+            MHD_create_response_from_buffer((size_t)total, s->out.bytes, MHD_RESPMEM_PERSISTENT);
+    } else {
+        x->response = MHD_create_response_from_callback(
+            total, total < BLOCK_BYTES ? (size_t)total + 1 : BLOCK_BYTES, http_stream_next_piece, x,
+            NULL);
+    }
     if (x->response == NULL)
         log_fatal("out of memory: a reply");
     http_add_headers(x->response, reply, reply->close || http_is_draining(x));
     pthread_mutex_lock(&s->lock);
-    assert(!s->replied && !s->ended);
-    s->replied = s->begun = true;
+    assert(!s->begun && !s->ended);
+    s->begun = true;
+    s->held = held;
+    s->replied = !held;
     s->drops_out = http_has_no_body(x);
     s->out_bytes = body_bytes;
-    unlock_and_signal(x, is_waited_for(s));
+    unlock_and_signal(x, s->replied && is_waited_for(s));
 }
 
 /* Whether the loop may send what is in the ring: the end of a body of known length waits for
  * http_stream_end, so that a client never has a whole body of which the thread was not sure. */
 static bool may_flow(const struct http_stream *s)
 {
-    return s->out.count > 0 && s->out.total != s->out_bytes;
+    return !s->held && s->out.count > 0 && s->out.total != s->out_bytes;
 }
 
 int http_stream_write(struct http_exchange *pub, struct str data, struct error *err)
@@ -196,6 +249,10 @@ void http_stream_end(struct http_exchange *pub, bool complete)
     s->ended = true;
     s->complete =
         complete && s->begun && (s->drops_out || s->out_bytes < 0 || s->out.total == s->out_bytes);
+    if (s->held && s->complete) {
+        s->replied = true;
+        x->pub.reply_bytes = (size_t)s->out_bytes;
+    }
     unlock_and_signal(x, is_waited_for(s));
 }
 
@@ -204,15 +261,15 @@ void http_stream_reply(struct exchange *x, const struct http_reply *reply)
     struct http_stream *s = x->stream;
     http_set_reply(x, reply, reply->close || http_is_draining(x));
     pthread_mutex_lock(&s->lock);
-    assert(!s->replied && !s->ended);
+    assert(!s->begun && !s->ended);
     s->replied = s->ended = s->complete = true;
     unlock_and_signal(x, is_waited_for(s));
 }
 
 void http_stream_free(struct http_stream *s)
 {
-    free(s->in.bytes);
-    free(s->out.bytes);
+    buffer_free(s->in.bytes);
+    buffer_free(s->out.bytes);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -33,9 +33,9 @@
 /* Bytes of the body that were announced (Content-Length), or -1 (chunked). Any thread. */
 int64_t http_stream_body_bytes(struct http_exchange *x);
 
-/* Waits for at least one byte of the body; *got 0: its end, when all of it was received. Errors:
- * ERR_UNAVAILABLE (client gone before the end, too slow), ERR_BAD_REQUEST (malformed chunks; the
- * library has answered that already). */
+/* Waits for some of the body, about 64 KB or its end; *got 0: its end, when all of it was received.
+ * Errors: ERR_UNAVAILABLE (client gone before the end, too slow), ERR_BAD_REQUEST (malformed
+ * chunks; the library has answered that already). */
 MUST_USE int http_stream_read(struct http_exchange *x, void *to, size_t size, size_t *got,
                               struct error *err);
 
@@ -47,7 +47,8 @@ void http_stream_begin(struct http_exchange *x, const struct http_reply *reply, 
 MUST_USE int http_stream_write(struct http_exchange *x, struct str data, struct error *err);
 /* The last call. `complete` false, or less written than announced: the body could not be written as
  * promised; the connection is cut, so that the client sees it. Of a body of known length the last
- * bytes leave only now. Without a reply the connection is cut too. */
+ * bytes leave only now, of a small one (64 KB) all of the reply. Without a reply the connection is
+ * cut too. */
 void http_stream_end(struct http_exchange *x, bool complete);
 
 #endif

@@ -6,8 +6,9 @@
  *    paused no deadline of the client runs.
  * 2. When it is paused, the library holds no byte of the body that was not taken over: a ring keeps
  *    room for what the library may bring in one pass.
- * 3. A paused connection is not watched by the library, so the loop's own epoll tells when the
- *    client is gone. Until the library has let go, cutting means shutdown(), as in http_reaper.c.
+ * 3. While a body may come, the loop's own epoll tells when the client is gone: the library does
+ * not look at a paused connection, and misses a close that comes together with the last bytes.
+ * Until the library has let go, cutting means shutdown(), as in http_reaper.c.
  * 4. An exchange outlives its connection until its thread has ended; then it has no library and no
  *    connection any more (`closed`). */
 #include "server/http_private.h"
@@ -22,6 +23,7 @@
 
 #define PASS_BYTES_MAX ((size_t)32768) /* that the library brings in one pass: its pool */
 #define DIRECT_BYTES_MAX 65536         /* of a reply that is written in the middle of a body */
+#define WAKE_BYTES ((size_t)65536)     /* of a body, for which the thread is woken */
 #define LEFT_US 3000000                /* for the client to read that reply and leave */
 
 /* ---- pausing --------------------------------------------------------------------------------- */
@@ -109,6 +111,15 @@ void http_stream_look_for_gone(struct http_loop *loop)
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
+static void watch_stream(struct http_stream *s)
+{
+    struct exchange *x = s->exchange;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = s};
+    s->watch.on_event = on_event;
+    if (epoll_ctl(x->loop->epoll_fd, EPOLL_CTL_ADD, x->connection->fd, &event) != 0)
+        log_fatal("cannot watch a connection: errno %d", errno);
+}
+
 static void open_stream(struct exchange *x)
 {
     struct http_loop *loop = x->loop;
@@ -127,12 +138,10 @@ static void open_stream(struct exchange *x)
     if (s->next != NULL)
         s->next->prev = s;
     loop->streams = s;
-    s->watch.on_event = on_event;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, x->connection->fd, &event) != 0)
-        log_fatal("cannot watch a connection: errno %d", errno);
     http_act_first(x, true);
-    if (!x->plan.chunked && x->plan.bytes == 0)
+    if (x->plan.chunked || x->plan.bytes > 0)
+        watch_stream(s);
+    else
         s->stage = HTTP_STAGE_FULL;
 }
 
@@ -253,7 +262,8 @@ static void take_body(struct exchange *x, struct str piece)
     size_t taken = http_ring_put(&s->in, piece, capacity, &s->lock);
     assert(taken == piece.len);
     (void)taken;
-    pthread_cond_signal(&s->changed);
+    if (s->in.count >= WAKE_BYTES)
+        pthread_cond_signal(&s->changed); /* else at the end: not for every packet */
     if (!s->paused && is_full(x))
         pause_stream(x);
 }
@@ -350,7 +360,8 @@ bool http_stream_on_closed(struct exchange *x, bool sent)
 {
     struct http_loop *loop = x->loop;
     struct http_stream *s = x->stream;
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, x->connection->fd, NULL);
+    if (s->watch.on_event != NULL)
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, x->connection->fd, NULL);
     if (s->half_closed)
         loop->half_closed_count--;
     pthread_mutex_lock(&s->lock);

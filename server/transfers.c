@@ -4,7 +4,9 @@
  * 2. No lock is held while it runs.
  * 3. Idle threads are at least as many as what waits, or there are as many threads as there may be;
  *    none is started while an idle one will do.
- * 4. The threads take no signals: those go to the thread that waits for them. */
+ * 4. While an item is there and a thread waits, one is on its way (`waking`), and whoever comes
+ * wakes the next: so short items are done by few threads, and not by one each that is woken for it.
+ * 5. The threads take no signals: those go to the thread that waits for them. */
 #include "server/transfers.h"
 
 #include <assert.h>
@@ -31,10 +33,22 @@ struct transfers {
     int idle_ms;
     size_t threads, idle; /* idle: has no item in hand, whether it has come to wait yet or not */
     size_t first, count;  /* of items, a ring */
+    size_t waiting;       /* in pthread_cond_timedwait */
+    bool waking;          /* one of these was signalled and has not come yet */
     bool closing;
     size_t capacity;
     struct item items[];
 };
+
+/* Keeps rule 4; with the lock held. Whether `came` must be signalled: without the lock, for which
+ * the woken thread would only wait. */
+static bool wakes_one(struct transfers *t)
+{
+    if (t->count == 0 || t->waiting == 0 || t->waking)
+        return false;
+    t->waking = true;
+    return true;
+}
 
 /* Waits for something to do; with the lock held. False: the thread shall leave. */
 static bool wait_for_item(struct transfers *t)
@@ -48,8 +62,12 @@ static bool wait_for_item(struct transfers *t)
         until.tv_nsec -= 1000000000L;
     }
     int rc = 0;
-    while (t->count == 0 && !t->closing && rc != ETIMEDOUT)
+    while (t->count == 0 && !t->closing && rc != ETIMEDOUT) {
+        t->waiting++;
         rc = pthread_cond_timedwait(&t->came, &t->lock, &until);
+        t->waiting--;
+        t->waking = false; /* or it woke by itself: then one signal more may be sent, never less */
+    }
     return t->count > 0;
 }
 
@@ -63,7 +81,10 @@ static void *run_thread(void *arg)
         t->first = (t->first + 1) % t->capacity;
         t->count--;
         t->idle--;
+        bool wakes = wakes_one(t);
         pthread_mutex_unlock(&t->lock);
+        if (wakes)
+            pthread_cond_signal(&t->came);
         item.fn(item.arg);
         pthread_mutex_lock(&t->lock);
         t->idle++;
@@ -129,9 +150,11 @@ bool transfers_push(struct transfers *t, void (*fn)(void *arg), void *arg)
         assert(t->count < t->capacity);
         t->items[(t->first + t->count) % t->capacity] = (struct item){fn, arg};
         t->count++;
-        pthread_cond_signal(&t->came);
     }
+    bool wakes = wakes_one(t);
     pthread_mutex_unlock(&t->lock);
+    if (wakes)
+        pthread_cond_signal(&t->came);
     return accepted;
 }
 
