@@ -163,6 +163,9 @@ def store_jobs(suite):
             jobs.append(Job(suite, f"{store}: {part}", start + [str(programs / f"test_{part}")],
                             weight=60, kind="cmocka"))
         jobs.append(Job(suite, f"{store}: catalog", start + python_tests(*names), weight=90))
+    kill_loop = [sys.executable, str(ROOT / "tests" / "soak" / "kill_loop.py")]
+    jobs.append(Job(suite, "radosgw: kill loop",
+                    start + kill_loop + ["--store", "--cycles", "30"], weight=80))
     return jobs
 
 

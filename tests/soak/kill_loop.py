@@ -2,15 +2,18 @@
 """Kills the program again and again while many writers are at work, and proves after each death that
 nothing acknowledged was lost, doubled or half done (reliability.md 1.2).
 
-    kill_loop.py --cycles N [--seed S] [--keep]
+    kill_loop.py --cycles N [--seed S] [--keep] [--store]
 
 A cycle: start with a way to die (kill -9 at a random moment, or a crash, an error or a wait at a
 named failpoint), let the writers work, let it die, start again, resend what is in doubt, then give
-everything that was seen and everything that was kept to the checker. Every failpoint of the program
-must be met. Ends with `N passed, N failed`; a cycle is one, and so is each failpoint."""
+everything that was seen and everything that was kept to the checker. With --store the metadata is on
+the S3 store that FIRN_TEST_S3_* name (tests/stores/radosgw.py COMMAND sets them). Every failpoint of
+the program must be met. Ends with `N passed, N failed`; a cycle is one, and so is each failpoint."""
 import argparse
 import collections
+import gzip
 import http.client
+import json
 import os
 import random
 import re
@@ -31,6 +34,7 @@ from tests.harness import (Client, Server, append, failpoint_binary,  # noqa: E4
                            read_metadata, set_properties)
 from tests.soak.checker import (MARK, OK, REFUSED, UNKNOWN, Load, Op, Table, check,  # noqa: E402
                                 check_name)
+from tests.stores.store import BUCKET, S3  # noqa: E402
 
 ROOMS = ("base", "iceberg", "metastore", "storage", "catalog", "server")
 CRASHED = 137           # exit status of a failpoint's crash
@@ -39,12 +43,41 @@ WORK_SECONDS = 0.45
 DEFINITE = (400, 401, 403, 404, 405, 406, 409, 413, 422, 429, 503)  # nothing was applied
 
 
-def failpoints_of_the_program():
+def failpoints_of_the_program(store):
+    """Of all that is in use: files are kept by one backend."""
+    others = "file_io_local" if store else "file_io_s3"
     names = set()
     for room in ROOMS:
         for path in (ROOT / room).glob("*.c"):
+            if path.name.startswith(others):
+                continue
             names |= set(re.findall(r'FAILPOINT\("([a-z0-9_]+)"\)', path.read_text()))
     return sorted(names)
+
+
+class Store:
+    """Where the metadata is, when it is not on local disk."""
+
+    def __init__(self):
+        self.endpoint = os.environ["FIRN_TEST_S3_ENDPOINT"]
+        self.access_key = os.environ["FIRN_TEST_S3_ACCESS_KEY"]
+        self.secret_key = os.environ["FIRN_TEST_S3_SECRET_KEY"]
+        self.s3 = S3(self.endpoint, self.access_key, self.secret_key)
+
+    def arguments(self, directory):
+        """Of a server whose default warehouse is a new place there."""
+        secret = os.path.join(directory, "secret")
+        with open(secret, "w", encoding="utf-8") as out:
+            out.write(self.secret_key + "\n")
+        return ["--warehouse-location", f"s3://{BUCKET}/kill/{uuid.uuid4()}",
+                "--warehouse-endpoint", self.endpoint, "--warehouse-access-key-id",
+                self.access_key, "--warehouse-secret-access-key-file", secret]
+
+    def read_metadata(self, location):
+        status, _, body = self.s3.request("GET", location.removeprefix("s3:/"))
+        if status != 200:
+            raise OSError(f"{location}: {status}")
+        return json.loads(gzip.decompress(body) if ".gz." in location else body)
 
 
 class Lost(Exception):
@@ -260,7 +293,7 @@ class NameWriter(Worker):
                  {"updates": {"k": str(number)}}, 200),
                 ("POST", self.client.table_path(self.cycle.ns, "shared", "/metrics"),
                  {"report-type": "scan-report", "n": number}, 204),
-                ("POST", "/management/v1/warehouses", {"name": f"w{uuid.uuid4().hex[:12]}"}, 200),
+                ("POST", "/management/v1/warehouses", self.cycle.loop.new_warehouse(), 200),
                 ("HEAD", self.client.table_path(self.cycle.ns, "shared"), None, 204)):
             reply = self.send(method, path, body)
             if reply.status not in (right, 429, 500, 503):
@@ -390,7 +423,7 @@ class Cycle:
             files = {}
             for row in rows[name]:
                 try:
-                    files[row["metadata-location"]] = read_metadata(row["metadata-location"])
+                    files[row["metadata-location"]] = self.loop.read_metadata(row["metadata-location"])
                 except (OSError, ValueError):
                     files[row["metadata-location"]] = None
             objects[name] = Table(rows[name], files,
@@ -405,7 +438,8 @@ class Cycle:
             faults += check_name(name, steps, exists)
             if exists:
                 loaded = client.get(path_of(client, self.ns, name)).json
-                if loaded["metadata"] != read_metadata(loaded["metadata-location"]):
+                if loaded["metadata"] != self.loop.read_metadata(
+                        loaded["metadata-location"]):
                     faults.append(f"{name}: its file is not what a load answers")
         strangers = listed - set(self.names) - set(self.objects)
         if strangers:
@@ -416,10 +450,12 @@ class Cycle:
 
 
 class Loop:
-    def __init__(self, seed, keep):
+    def __init__(self, seed, keep, store=None):
         self.random = random.Random(seed)
         self.keep = keep
-        self.failpoints = failpoints_of_the_program()
+        self.store = store
+        self.read_metadata = store.read_metadata if store else read_metadata
+        self.failpoints = failpoints_of_the_program(store)
         self.met = set()
         self.tried = collections.Counter()
         self.server = None
@@ -441,7 +477,14 @@ class Loop:
 
     def open_directory(self):
         self.directory = tempfile.mkdtemp(prefix="firn-kill-")
-        self.server = Server(os.path.join(self.directory, "data"), program=failpoint_binary())
+        self.server = Server(os.path.join(self.directory, "data"), program=failpoint_binary(),
+                             args=self.store.arguments(self.directory) if self.store else ())
+
+    def new_warehouse(self):
+        """On local disk: beside a default warehouse on a store there is none without its keys."""
+        name = f"w{uuid.uuid4().hex[:12]}"
+        place = {"location": f"file://{self.directory}/{name}"} if self.store else {}
+        return {"name": name, **place}
 
     def close_directory(self):
         if self.server is None:
@@ -488,10 +531,11 @@ def main():
     parser.add_argument("--cycles", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--keep", action="store_true", help="keep the data of good cycles too")
+    parser.add_argument("--store", action="store_true", help="metadata on the store of FIRN_TEST_S3")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().getrandbits(32)
     print(f"kill loop: {arguments.cycles} cycles, --seed {seed}", flush=True)
-    loop = Loop(seed, arguments.keep)
+    loop = Loop(seed, arguments.keep, Store() if arguments.store else None)
     passed = failed = 0
     for number in range(1, arguments.cycles + 1):
         faults, text = loop.run_cycle(number)

@@ -52,6 +52,7 @@ cluster_addr = 127.0.0.1
 [client.rgw.a]
 rgw_frontends = beast endpoint=127.0.0.1:{port}
 rgw_data = {dir}/rgw
+rgw_dns_name = localhost
 rgw_sts_key = sixteen--letters
 rgw_s3_auth_use_sts = true
 rgw_enable_lc_threads = false

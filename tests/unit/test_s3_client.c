@@ -64,36 +64,36 @@ static bool asks(const char *request, const char *key)
     return strstr(request, start) != NULL;
 }
 
+static const struct {
+    const char *key;
+    int times; /* 0: always */
+    const char *head, *code;
+} faults[] = {
+    {"busy", 2, "503 No", "SlowDown"},
+    {"always-busy", 0, "503 No\r\nRetry-After: 60", "SlowDown"},
+    {"failed", 1, "500 No", "InternalError"},
+    {"conflict", 1, "409 No", "ConditionalRequestConflict"},
+    {"expired", 0, "400 No", "ExpiredToken"},
+    {"denied", 0, "403 No", "AccessDenied"},
+    {"digest", 0, "400 No", "BadDigest"},
+    {"taken", 0, "412 No", "PreconditionFailed"},
+    {"no-bucket", 0, "404 No", "NoSuchBucket"},
+    {"missing", 0, "404 No", "NoSuchKey"},
+};
+
 static bool answer(struct fixture *f, int fd, const char *request)
 {
     int number = ++f->requests;
     (void)snprintf(f->last_request, sizeof(f->last_request), "%s", request);
-    if (asks(request, "busy") && number <= 2)
-        return fault(fd, "503 No", number == 1 ? "SlowDown" : "ServiceUnavailable");
-    if (asks(request, "always-busy"))
-        return fault(fd, "503 No\r\nRetry-After: 60", "SlowDown");
     if (asks(request, "dropped") && number == 1)
         return false;
-    if (asks(request, "failed") && number == 1)
-        return fault(fd, "500 No", "InternalError");
-    if (asks(request, "conflict") && number == 1)
-        return fault(fd, "409 No", "ConditionalRequestConflict");
-    if (asks(request, "proxy"))
-        return reply(fd, "403 No", "<html><body>not me</body>");
     if (asks(request, "skewed") && number == 1)
         return skewed(fd);
-    if (asks(request, "expired"))
-        return fault(fd, "400 No", "ExpiredToken");
-    if (asks(request, "denied"))
-        return fault(fd, "403 No", "AccessDenied");
-    if (asks(request, "digest"))
-        return fault(fd, "400 No", "BadDigest");
-    if (asks(request, "taken"))
-        return fault(fd, "412 No", "PreconditionFailed");
-    if (asks(request, "no-bucket"))
-        return fault(fd, "404 No", "NoSuchBucket");
-    if (asks(request, "missing"))
-        return fault(fd, "404 No", "NoSuchKey");
+    if (asks(request, "proxy"))
+        return reply(fd, "403 No", "<html><body>not me</body>");
+    for (size_t i = 0; i < COUNT_OF(faults); i++)
+        if (asks(request, faults[i].key) && (faults[i].times == 0 || number <= faults[i].times))
+            return fault(fd, faults[i].head, faults[i].code);
     return reply(fd, "200 OK\r\nETag: \"e\"", "content");
 }
 
