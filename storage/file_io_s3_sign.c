@@ -175,6 +175,8 @@ static bool is_printable(struct str value)
 
 static int check_bytes(const struct sign_request *asked, struct error *err)
 {
+    if (!str_is_utf8(asked->uri) || !str_is_utf8(asked->region))
+        return error_set(err, ERR_BAD_REQUEST, "The request to be signed is not in UTF-8");
     if (asked->header_count > HEADERS_MAX)
         return error_set(err, ERR_BAD_REQUEST, "The request to be signed has too many headers");
     for (size_t i = 0; i < asked->header_count; i++)

@@ -42,11 +42,18 @@ int s3_scope_make(const struct file_scope *scope, struct str bucket, struct aren
                              STR_ARG(scope->locations[i]));
         prefixes[i] = arena_printf(arena, "%.*s/", STR_ARG(key));
     }
-    for (size_t i = 0; i < scope->guarded_count; i++)
-        if (key_of(scope->guarded[i], bucket, arena, &guarded[i], err) != 0)
-            return -1;
-    *out = (struct s3_scope){
-        bucket, prefixes, scope->location_count, guarded, scope->guarded_count, scope->write};
+    size_t guarded_count = 0;
+    for (size_t i = 0; i < scope->guarded_count; i++) {
+        struct error elsewhere; /* a file that no request can name needs no guard */
+        if (key_of(scope->guarded[i], bucket, arena, &guarded[guarded_count], &elsewhere) == 0)
+            guarded_count++;
+    }
+    *out = (struct s3_scope){.bucket = bucket,
+                             .prefixes = prefixes,
+                             .prefix_count = scope->location_count,
+                             .guarded = guarded,
+                             .guarded_count = guarded_count,
+                             .write = scope->write};
     return 0;
 }
 

@@ -57,7 +57,8 @@ static inline size_t parse_headers(const char *text, struct sign_header *out)
 }
 
 static const struct str locations[] = {STR("s3://bucket/wh/t"), STR("s3://bucket/extra/data+1")};
-static const struct str guarded[] = {STR("s3://bucket/wh/t/metadata/00001-a.metadata.json")};
+static const struct str guarded[] = {STR("s3://elsewhere/x.metadata.json"), STR("s3://bucket/a//b"),
+                                     STR("s3a://bucket/wh/t/metadata/00001-a.metadata.json")};
 
 struct ask {
     const char *method, *uri, *headers, *body;
@@ -79,7 +80,7 @@ static inline int sign(struct file_io *with, const struct ask *ask, struct sign_
                                    .region = str_cstr(ask->region ? ask->region : "us-east-1"),
                                    .headers = headers,
                                    .body = str_cstr(ask->body)};
-    struct file_scope scope = {locations, 2, !ask->read_only, guarded, 1, STR("alice")};
+    struct file_scope scope = {locations, 2, !ask->read_only, guarded, 3, STR("alice")};
     request.header_count = parse_headers(ask->headers ? ask->headers : "", headers);
     *err = (struct error){.kind = ERR_NONE};
     memset(out, 0, sizeof(*out));
