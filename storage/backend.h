@@ -21,6 +21,8 @@ struct file_io_backend {
                 struct error *err);
     int (*make_directory)(struct file_io *io, struct str location,
                           struct error *err); /* MAY: the store has none, success */
+    int (*remove_directory)(struct file_io *io, struct str location,
+                            struct error *err); /* MAY: the store has none, success */
 
     int (*open)(struct file_io *io, struct str location, int64_t offset, int64_t length,
                 struct file_reader **out, struct error *err);

@@ -94,6 +94,13 @@ int file_io_make_directory(struct file_io *io, struct str location, struct error
     return counted(backend_of(io)->make_directory(io, location, err), err);
 }
 
+int file_io_remove_directory(struct file_io *io, struct str location, struct error *err)
+{
+    if (backend_of(io)->remove_directory == NULL)
+        return 0;
+    return counted(backend_of(io)->remove_directory(io, location, err), err);
+}
+
 void file_io_close(struct file_io *io)
 {
     backend_of(io)->close(io);

@@ -70,6 +70,10 @@ MUST_USE int file_io_list(struct file_io *io, struct str directory, file_io_list
  * success. For clients that write into a directory without making it. */
 MUST_USE int file_io_make_directory(struct file_io *io, struct str location, struct error *err);
 
+/* Removes the directory if it is empty and not the root. One that is not empty, a missing one, and
+ * a store without directories are success: nothing was there to be removed. */
+MUST_USE int file_io_remove_directory(struct file_io *io, struct str location, struct error *err);
+
 void file_io_close(struct file_io *io);
 
 #endif

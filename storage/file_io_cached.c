@@ -408,6 +408,11 @@ static int cached_make_directory(struct file_io *base, struct str location, stru
     return file_io_make_directory(inner_of(base), location, err);
 }
 
+static int cached_remove_directory(struct file_io *base, struct str location, struct error *err)
+{
+    return file_io_remove_directory(inner_of(base), location, err);
+}
+
 static int cached_page(struct file_io *base, const struct file_page_request *request,
                        struct arena *arena, struct file_page *out, struct error *err)
 {
@@ -485,6 +490,7 @@ static const struct file_io_backend cached_backend = {
     .remove_all = cached_remove_all,
     .list = cached_list,
     .make_directory = cached_make_directory,
+    .remove_directory = cached_remove_directory,
     .open = cached_open,
     .create = cached_create,
     .copy = cached_copy,

@@ -133,6 +133,7 @@ static const struct file_io_backend local_backend = {
     .stat = local_stat,
     .remove = local_remove,
     .make_directory = local_make_directory,
+    .remove_directory = local_remove_directory,
     .list = local_list,
     .open = local_open,
     .create = local_create,

@@ -112,3 +112,25 @@ int local_make_directory(struct file_io *base, struct str location, struct error
     arena_free(arena);
     return result;
 }
+
+/* Not flushed: after a power loss the directory may be back, as a removed file may. */
+int local_remove_directory(struct file_io *base, struct str location, struct error *err)
+{
+    struct file_io_local *io = local_of(base);
+    struct arena *arena = arena_new();
+    struct local_path path;
+    int result = local_path_parse(io, location, arena, &path, err);
+    if (result == 0 && !local_path_is_root(&path)) {
+        int parent = local_open_beneath(io, path.directory, O_PATH | O_DIRECTORY);
+        bool gone = parent < 0 || unlinkat(parent, path.name, AT_REMOVEDIR) == 0;
+        bool fine =
+            gone ? parent >= 0 || errno == ENOENT || errno == ENOTDIR
+                 : errno == ENOENT || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST;
+        if (!fine)
+            result = local_open_failed(err, "remove", &path, errno);
+        if (parent >= 0)
+            local_close_fd(parent);
+    }
+    arena_free(arena);
+    return result;
+}

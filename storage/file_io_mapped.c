@@ -163,6 +163,11 @@ static int mapped_make_directory(struct file_io *base, struct str location, stru
     MAPPED(location, file_io_make_directory(io->inner, at, err));
 }
 
+static int mapped_remove_directory(struct file_io *base, struct str location, struct error *err)
+{
+    MAPPED(location, file_io_remove_directory(io->inner, at, err));
+}
+
 /* ---- by pieces ------------------------------------------------------------------------------- */
 
 /* Readers and writers tell only of their own location, in errors: they are wrapped for that. */
@@ -370,6 +375,7 @@ static const struct file_io_backend mapped_backend = {
     .remove_all = mapped_remove_all,
     .list = mapped_list,
     .make_directory = mapped_make_directory,
+    .remove_directory = mapped_remove_directory,
     .open = mapped_open,
     .create = mapped_create,
     .copy = mapped_copy,
