@@ -30,6 +30,10 @@
     X(METRIC_READ_CACHE_HITS,  COUNTER,   "firn_read_cache_hits_total",          "Blocks of files served from the read cache") \
     X(METRIC_READ_CACHE_MISSES, COUNTER,  "firn_read_cache_misses_total",        "Blocks of files fetched from their store for the read cache") \
     X(METRIC_READ_CACHE_BYTES, GAUGE,     "firn_read_cache_bytes",               "Bytes held by the read cache") \
+    X(METRIC_GATEWAY_REQUESTS, SERIES_COUNTER,   "firn_gateway_requests_total",     "S3 requests answered, by operation and status") \
+    X(METRIC_GATEWAY_SECONDS,  SERIES_HISTOGRAM, "firn_gateway_request_duration_seconds", "Time from head to the end of the reply, by operation") \
+    X(METRIC_GATEWAY_BYTES_IN, COUNTER,  "firn_gateway_received_bytes_total",   "Bytes of objects that came from clients") \
+    X(METRIC_GATEWAY_BYTES_OUT, COUNTER, "firn_gateway_sent_bytes_total",       "Bytes of objects that went to clients") \
     X(METRIC_IDEMPOTENT_REPLAYS, COUNTER, "firn_idempotent_replays_total",       "Requests answered from the idempotency record or history") \
     X(METRIC_TOKENS_ISSUED,    COUNTER,   "firn_tokens_issued_total",            "Access tokens issued") \
     X(METRIC_TOKENS_REFUSED,   COUNTER,   "firn_tokens_refused_total",           "Requests refused for want of a valid token") \

@@ -14,6 +14,7 @@
 #include "server/encoding.h"
 #include "server/idempotent.h"
 #include "server/request_metrics.h"
+#include "server/s3_gateway.h"
 #include <assert.h>
 
 #define SMALL_BODY_BYTES 4096 /* tolerated where none is read */
@@ -234,7 +235,12 @@ static struct request *request_new(struct service *service, struct http_exchange
 /* Whatever can be refused without the body is known before it is read. */
 static void on_head(void *arg, struct http_exchange *x)
 {
-    struct request *req = request_new(arg, x);
+    struct service *service = arg;
+    struct request *req = request_new(service, x);
+    if (s3_gateway_takes(x)) {
+        req->s3 = s3_gateway_head(service->gateway, x, req->caller.request_id);
+        return;
+    }
     if (open_request(req, &req->err) != 0)
         return; /* answered in on_request, so that the connection stays open */
     size_t limit = req->route->body_bytes_max;
@@ -259,11 +265,22 @@ static void on_request(void *arg, struct http_exchange *x)
         run(req);
 }
 
+static void on_stream(void *arg, struct http_exchange *x)
+{
+    struct service *service = arg;
+    struct request *req = x->context;
+    s3_gateway_stream(req->s3, atomic_load(&service->stopping));
+}
+
 static void on_refuse(void *arg, struct http_exchange *x, const struct error *why,
                       struct http_reply *answer)
 {
     struct request *req = x->context != NULL ? x->context : request_new(arg, x);
     struct error ignored;
+    if (s3_gateway_takes(x)) {
+        s3_gateway_refuse(req->service->gateway, x, req->caller.request_id, why, answer);
+        return;
+    }
     if (why->kind == ERR_METHOD_NOT_ALLOWED && req->route == NULL &&
         router_find(x->method, x->target, req->arena, &req->match, &ignored) != 0)
         error_clear(&ignored); /* only match.allow is wanted */
@@ -279,11 +296,18 @@ static void on_finished(void *arg, struct http_exchange *x, bool sent)
     if (req == NULL)
         return;
     int64_t duration_us = clock_monotonic_us(service->clock) - x->started_us;
-    request_metrics_count(req->route, x->status, duration_us);
+    if (req->s3 != NULL) {
+        s3_gateway_finished(req->s3, duration_us);
+        req->caller.operation = s3_gateway_operation(req->s3);
+    } else {
+        request_metrics_count(req->route, x->status, duration_us);
+    }
     if (!service->access_log)
         return;
     struct str target = x->target;
-    if (req->route != NULL && (req->route->flags & ROUTE_OAUTH) != 0)
+    bool has_secrets = req->s3 != NULL || s3_gateway_takes(x) ||
+                       (req->route != NULL && (req->route->flags & ROUTE_OAUTH) != 0);
+    if (has_secrets)
         target = str_cut(&target, '?'); /* somebody may have put a secret there */
     access_log_write(x, target, req->caller.request_id, req->caller.operation, sent);
 }
@@ -294,6 +318,7 @@ struct http_handlers dispatch_handlers(struct service *service)
     return (struct http_handlers){
         .head = on_head,
         .request = on_request,
+        .stream = on_stream,
         .finished = on_finished,
         .refuse = on_refuse,
         .arg = service,

@@ -7,6 +7,7 @@
  * 3. After a fail-stop of the metastore nothing is taken down: the answers owed get a moment, and
  * the process ends with EXIT_FAIL_STOP. Whatever was promised is on disk. */
 #include "base/log.h"
+#include "catalog/gateway_key.h"
 #include "catalog/warehouse.h"
 #include "metastore/metastore_sqlite.h"
 #include "server/auth.h"
@@ -15,6 +16,8 @@
 #include "server/idempotent.h"
 #include "server/janitor.h"
 #include "server/options.h"
+#include "server/s3_gateway.h"
+#include "server/s3_key_file.h"
 #include "server/secret_file.h"
 #include "storage/file_io_cached.h"
 #include "storage/file_io_local.h"
@@ -216,6 +219,7 @@ struct server {
     struct gateway_keys *gateway_keys;
     struct http_server *http;
     struct janitor *janitor;
+    struct s3_key_file *gateway_key_file;
 };
 
 static void on_fail_stop(void *arg, const char *reason)
@@ -325,6 +329,33 @@ static void service_close(struct server *server)
     idempotent_waiting_free(server->service.waiting);
 }
 
+/* Waits for its transfers, which use the catalog. */
+static void gateway_close(struct server *server)
+{
+    s3_gateway_close(server->service.gateway);
+    server->service.gateway = NULL;
+    s3_key_file_close(server->gateway_key_file);
+}
+
+static int start_gateway(struct server *server, struct error *err)
+{
+    const struct options *options = server->options;
+    if (options->gateway_key_file[0] != '\0' &&
+        s3_key_file_open(options->gateway_key_file, &server->gateway_key_file, err) != 0)
+        return -1;
+    const struct s3_gateway_options gateway_options = {
+        .catalog = server->parts.catalog,
+        .clock = &clock_system,
+        .keys = server->gateway_keys,
+        .key_file = server->gateway_key_file,
+        .threads = (size_t)options->gateway_transfers,
+        .queue = (size_t)options->gateway_queue,
+        .unsigned_payload = options->gateway_unsigned_payload,
+    };
+    server->service.gateway = s3_gateway_open(&gateway_options);
+    return 0;
+}
+
 static int start_http(struct server *server, struct error *err)
 {
     const struct options *options = server->options;
@@ -385,6 +416,14 @@ static void drain(struct server *server)
                  (long long)options->drain_max_ms);
 }
 
+static int start_services(struct server *server, struct error *err)
+{
+    if (start_auth(server, err) != 0 || start_delegation(server, err) != 0 ||
+        start_gateway(server, err) != 0)
+        return -1;
+    return start_http(server, err);
+}
+
 static int start_failed(const struct options *options, const struct error *err)
 {
     fprintf(stderr, "firn: cannot serve %s at %s: %s", options->data, options->listen,
@@ -410,8 +449,8 @@ static int run(const struct options *options)
     if (parts_open(&server.parts, options, on_fail_stop, NULL, &err) != 0)
         return start_failed(options, &err);
     service_open(&server.service, &server.parts, options);
-    if (start_auth(&server, &err) != 0 || start_delegation(&server, &err) != 0 ||
-        start_http(&server, &err) != 0) {
+    if (start_services(&server, &err) != 0) {
+        gateway_close(&server);
         service_close(&server);
         parts_close(&server.parts);
         return start_failed(options, &err);
@@ -427,6 +466,7 @@ static int run(const struct options *options)
     server.http = NULL;
     catalog_on_jobs(server.parts.catalog, NULL, NULL);
     janitor_stop(server.janitor);
+    gateway_close(&server);
     parts_close(&server.parts);
     service_close(&server);
     log_info("stopped");

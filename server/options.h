@@ -47,6 +47,9 @@ struct options {
     const char *namespace_separator; /* one character, or empty */
     bool unique_table_locations;
     bool verify_metadata_file;
+    int64_t gateway_transfers, gateway_queue;
+    const char *gateway_key_file; /* empty: none */
+    bool gateway_unsigned_payload;
     int log_level;  /* enum log_level */
     int log_format; /* enum log_format */
     bool access_log;

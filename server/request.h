@@ -14,6 +14,7 @@
 
 struct idempotent_wait;
 struct principal;
+struct s3_call;
 
 struct request {
     struct service *service;
@@ -33,6 +34,8 @@ struct request {
     const struct principal *principal; /* NULL: anonymous */
     int64_t token_until_ms;            /* when the principal's token ends */
     bool wants_keys, wants_signatures; /* X-Iceberg-Access-Delegation; with ROUTE_DELEGATES */
+
+    struct s3_call *s3; /* of the gateway; then the pipeline is not the catalog's */
 
     bool idempotency_begun;       /* the key is ours until catalog_idempotency_end */
     struct idempotent_wait *wait; /* while a duplicate is waited for */

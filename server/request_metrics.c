@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const int statuses[] = {200, 204, 304, 400, 401, 403, 404, 405, 406,
-                               409, 413, 414, 422, 429, 431, 500, 503};
+static const int statuses[] = {200, 204, 206, 304, 400, 401, 403, 404, 405, 406, 409,
+                               411, 412, 413, 414, 416, 422, 429, 431, 500, 501, 503};
 #define STATUS_COUNT (sizeof(statuses) / sizeof(statuses[0]))
 
 typedef _Atomic(struct metric_series *) series_slot;
@@ -21,6 +21,8 @@ typedef _Atomic(struct metric_series *) series_slot;
 /* The last row is for requests without a route, the last column for a status not listed. */
 static series_slot by_status[ROUTES_MAX + 1][STATUS_COUNT + 1];
 static series_slot durations[ROUTES_MAX + 1];
+static series_slot gateway_by_status[GATEWAY_OPERATIONS_MAX][STATUS_COUNT + 1];
+static series_slot gateway_durations[GATEWAY_OPERATIONS_MAX];
 static series_slot errors[ERROR_KIND_COUNT];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -55,21 +57,44 @@ static struct metric_series *PRINTF_LIKE(3, 4)
     return series;
 }
 
+static size_t column_of(int status)
+{
+    size_t column = 0;
+    while (column < STATUS_COUNT && statuses[column] != status)
+        column++;
+    return column;
+}
+
+static void count(series_slot *slot, enum metric_id id, const char *label, const char *operation,
+                  int status)
+{
+    struct metric_series *series =
+        column_of(status) < STATUS_COUNT
+            ? series_of(slot, id, "%s=\"%s\",status=\"%d\"", label, operation, status)
+            : series_of(slot, id, "%s=\"%s\",status=\"other\"", label, operation);
+    metric_series_add(series, 1);
+}
+
 void request_metrics_count(const struct route *route, int status, int64_t duration_us)
 {
     size_t row = route == NULL ? ROUTES_MAX : route_index(route);
     const char *operation = route == NULL ? "none" : route->operation;
-    size_t column = 0;
-    while (column < STATUS_COUNT && statuses[column] != status)
-        column++;
-    struct metric_series *count = column < STATUS_COUNT
-                                      ? series_of(&by_status[row][column], METRIC_REQUESTS,
-                                                  "route=\"%s\",status=\"%d\"", operation, status)
-                                      : series_of(&by_status[row][column], METRIC_REQUESTS,
-                                                  "route=\"%s\",status=\"other\"", operation);
-    metric_series_add(count, 1);
+    count(&by_status[row][column_of(status)], METRIC_REQUESTS, "route", operation, status);
     metric_series_observe(
         series_of(&durations[row], METRIC_REQUEST_SECONDS, "route=\"%s\"", operation), duration_us);
+}
+
+void request_metrics_gateway(const char *name, unsigned operation, int status, int64_t duration_us,
+                             int64_t bytes_in, int64_t bytes_out)
+{
+    assert(operation < GATEWAY_OPERATIONS_MAX);
+    count(&gateway_by_status[operation][column_of(status)], METRIC_GATEWAY_REQUESTS, "operation",
+          name, status);
+    metric_series_observe(
+        series_of(&gateway_durations[operation], METRIC_GATEWAY_SECONDS, "operation=\"%s\"", name),
+        duration_us);
+    metric_add(METRIC_GATEWAY_BYTES_IN, bytes_in);
+    metric_add(METRIC_GATEWAY_BYTES_OUT, bytes_out);
 }
 
 void request_metrics_error(enum error_kind kind)

@@ -43,6 +43,7 @@
     X(S3_NOT_IMPLEMENTED,        501, "NotImplemented",                    ERR_UNSUPPORTED)        \
     X(S3_NOT_MODIFIED,           304, "NotModified",                       ERR_NONE)               \
     X(S3_PRECONDITION_FAILED,    412, "PreconditionFailed",                ERR_PRECONDITION_FAILED)\
+    X(S3_REQUEST_TIMEOUT,        400, "RequestTimeout",                    ERR_UNAVAILABLE)        \
     X(S3_SHA256_MISMATCH,        400, "XAmzContentSHA256Mismatch",         ERR_BAD_REQUEST)        \
     X(S3_SIGNATURE_MISMATCH,     403, "SignatureDoesNotMatch",             ERR_NOT_AUTHORIZED)     \
     X(S3_SLOW_DOWN,              503, "SlowDown",                          ERR_TOO_MANY_REQUESTS)  \

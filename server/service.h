@@ -11,10 +11,12 @@
 
 struct auth;
 struct idempotent_waiting;
+struct s3_gateway;
 
 struct service {
     struct catalog *catalog;
     struct auth *auth;
+    struct s3_gateway *gateway;
     struct work_queue *workers;
     struct delegation_settings delegation;
     const char *public_uri; /* how clients reach this server; "": as their Host says */

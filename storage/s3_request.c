@@ -353,6 +353,7 @@ static const struct {
     {"expect", OF_ALL},
     {"amz-sdk-*", OF_ALL},
     {"x-amz-user-agent", OF_ALL},
+    {"x-amz-api-version", OF_ALL}, /* of the AWS SDK for C++ */
     {"x-amzn-trace-id", OF_ALL},
     {"x-amz-date", OF_ALL},
     {"x-amz-content-sha256", OF_ALL},
