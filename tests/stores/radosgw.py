@@ -9,6 +9,7 @@ make roles, `AKSVC` owns the bucket and may take the role."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -157,6 +158,8 @@ def main(make, arguments):
                                   env={**os.environ, **there.environment()}).returncode
         for name, value in there.environment().items():
             print(f"export {name}={value}", flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):  # ignored in the background of a shell
+            signal.signal(number, signal.default_int_handler)
         try:
             while True:
                 time.sleep(3600)

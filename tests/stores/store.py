@@ -1,6 +1,7 @@
 """What the stores of the tests have in common: a directory, free ports, processes that end with the
 test, and a few requests in the S3 language to make buckets and to look at objects."""
 import contextlib
+import ctypes
 import datetime
 import hashlib
 import hmac
@@ -42,6 +43,11 @@ def wait_for_port(port, process, seconds=WAIT_SECONDS):
     raise RuntimeError(f"nothing listens on port {port}")
 
 
+def die_with_parent():
+    """In a child: it is killed when the test is, however that ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Store:
     """A store of S3's kind. Subclasses start the processes in `run`, called with the directory
     there, and set `endpoint`. Used as a context manager."""
@@ -70,7 +76,8 @@ class Store:
         with open(os.path.join(self.directory, name + ".out"), "wb") as out:
             process = subprocess.Popen(command, cwd=self.directory, stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=subprocess.STDOUT,
-                                       start_new_session=True, **more)
+                                       start_new_session=True, preexec_fn=die_with_parent,
+                                       **more)
         self.processes.append(process)
         return process
 
