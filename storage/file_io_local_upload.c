@@ -1,7 +1,5 @@
-/* Local files: multipart uploads. An upload is a directory in LOCAL_UPLOADS, called by its id: when
- * it began, a uuid, and the digest of its location, so that an id of another location is known
- * without a look. A part is a file in it, called by its number. The rules are in
- * file_io_local_private.h; here:
+/* Local files: multipart uploads. An upload is a directory in LOCAL_UPLOADS, called by its id. A
+ * part is a file in it, called by its number. The rules are in file_io_local_private.h; here:
  *
  * 1. An id is taken for a name only after its form was checked.
  * 2. An upload ends by its directory getting another name: from then on the id is unknown; what a
@@ -11,18 +9,11 @@
 #include "storage/file_io_local_private.h"
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
-#include "base/digest.h"
+#include "storage/upload_id.h"
 
-#define TIME_DIGITS 11   /* hex, of milliseconds */
-#define DIGEST_DIGITS 32 /* hex, of the location's digest */
-#define ID_BYTES (TIME_DIGITS + 1 + (UUID_TEXT_BYTES - 1) + 1 + DIGEST_DIGITS)
-#define PART_NAME "%05d"
-#define PART_NAME_BYTES 5
 #define ENDED_SUFFIX ".ended"
 
 struct staging {
@@ -31,34 +22,8 @@ struct staging {
     int fd;
 };
 
-/* ---- ids ------------------------------------------------------------------------------------- */
-
-static struct str location_digits(struct str location, struct arena *arena)
-{
-    struct sha256 digest = sha256_of(location);
-    return hex_encode(arena, digest.bytes, DIGEST_DIGITS / 2);
-}
-
-static bool id_is_of(struct str id, struct str location, struct arena *arena)
-{
-    if (id.len != ID_BYTES)
-        return false;
-    for (size_t i = 0; i < id.len; i++)
-        if (id.ptr[i] == '\0' || strchr("0123456789abcdef-", id.ptr[i]) == NULL)
-            return false;
-    return str_ends_with(id, location_digits(location, arena));
-}
-
-/* When the upload of this name began; -1 when it is no upload's name. */
-static int64_t begun_ms(const char *name)
-{
-    char digits[TIME_DIGITS + 1];
-    if (strlen(name) < ID_BYTES || name[TIME_DIGITS] != '-')
-        return -1;
-    memcpy(digits, name, TIME_DIGITS);
-    digits[TIME_DIGITS] = '\0';
-    return (int64_t)strtoull(digits, NULL, 16);
-}
+/* ---- finding one ------------------------------------------------------------------------------
+ */
 
 static int unknown_upload(struct error *err, struct str location)
 {
@@ -70,7 +35,7 @@ static int staging_open(struct file_io_local *io, struct str location, struct st
 {
     if (local_path_parse_new(io, location, arena, &out->path, err) != 0)
         return -1;
-    if (!id_is_of(id, out->path.location, arena))
+    if (!upload_id_is_of(id, out->path.location, arena))
         return unknown_upload(err, out->path.location);
     out->relative = arena_printf(arena, LOCAL_UPLOADS "/%.*s", STR_ARG(id)).ptr;
     out->fd = local_open_beneath(io, out->relative, O_RDONLY | O_DIRECTORY);
@@ -84,13 +49,9 @@ int local_upload_begin(struct file_io *base, struct str location, struct arena *
 {
     struct file_io_local *io = local_of(base);
     struct local_path path;
-    char uuid[UUID_TEXT_BYTES];
     if (local_path_parse_new(io, location, arena, &path, err) != 0)
         return -1;
-    random_uuid4(&random_system, uuid);
-    *id = arena_printf(arena, "%0*" PRIx64 "-%s-%.*s", TIME_DIGITS,
-                       (uint64_t)clock_now_ms(&clock_system), uuid,
-                       STR_ARG(location_digits(path.location, arena)));
+    *id = upload_id_new(path.location, arena);
     const char *relative = arena_printf(arena, LOCAL_UPLOADS "/%.*s", STR_ARG(*id)).ptr;
     int fd = local_make_directories(io->root_fd, relative, arena);
     if (fd < 0)
@@ -114,12 +75,12 @@ int local_upload_part(struct file_io *base, struct str location, struct str id, 
         return -1;
     }
     local_close_fd(staging.fd);
-    struct str relative = arena_printf(arena, "%s/" PART_NAME, staging.relative, number);
+    struct str relative = arena_printf(arena, "%s/" UPLOAD_PART_NAME, staging.relative, number);
     const struct local_path path = {
         .location = staging.path.location,
         .relative = relative.ptr,
         .directory = staging.relative,
-        .name = relative.ptr + relative.len - PART_NAME_BYTES,
+        .name = relative.ptr + relative.len - UPLOAD_PART_NAME_BYTES,
     };
     part.mode = FILE_REPLACE;
     part.if_match = STR_NONE;
@@ -127,15 +88,6 @@ int local_upload_part(struct file_io *base, struct str location, struct str id, 
         return -1;
     *out = &writer->base;
     return 0;
-}
-
-/* Not part of anything: a temporary name, or a number that is none. */
-static int part_number(const char *name)
-{
-    long long number;
-    if (strlen(name) != PART_NAME_BYTES || !str_to_int64(str_cstr(name), &number))
-        return 0;
-    return number >= 1 && number <= FILE_PARTS_MAX ? (int)number : 0;
 }
 
 static int compare_parts(const void *a, const void *b)
@@ -147,7 +99,7 @@ static bool part_of(int directory, const char *name, struct file_part *out)
 {
     struct stat file;
     struct file_stat stat;
-    *out = (struct file_part){.number = part_number(name)};
+    *out = (struct file_part){.number = upload_part_number(str_cstr(name))};
     if (out->number == 0 || fstatat(directory, name, &file, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     local_stat_of(&file, &stat);
@@ -206,7 +158,7 @@ static void remove_staging(int uploads, const char *name)
 static int end_upload(struct file_io_local *io, const char *name, const struct local_path *path,
                       struct error *err)
 {
-    char ended[ID_BYTES + sizeof(ENDED_SUFFIX)];
+    char ended[UPLOAD_ID_BYTES + sizeof(ENDED_SUFFIX)];
     int uploads = local_open_beneath(io, LOCAL_UPLOADS, O_RDONLY | O_DIRECTORY);
     if (uploads < 0)
         return local_unavailable(err, "end the upload of", path, errno);
@@ -251,7 +203,7 @@ static int check_parts(const struct staging *staging, const struct file_part *pa
         if (i > 0 && parts[i].number <= parts[i - 1].number)
             return error_set(err, ERR_ILLEGAL_ARGUMENT, "Parts are not in ascending order: %.*s",
                              STR_ARG(staging->path.location));
-        (void)snprintf(name, sizeof(name), PART_NAME, parts[i].number);
+        (void)snprintf(name, sizeof(name), UPLOAD_PART_NAME, parts[i].number);
         if (!part_of(staging->fd, name, &now) || strcmp(now.etag, parts[i].etag) != 0)
             return error_set(err, ERR_ILLEGAL_ARGUMENT, "Part %d is missing or another: %.*s",
                              parts[i].number, STR_ARG(staging->path.location));
@@ -266,7 +218,7 @@ static int append_part(struct local_writer *writer, const struct staging *stagin
     char name[16];
     struct stat file;
     struct file_stat stat = {0};
-    (void)snprintf(name, sizeof(name), PART_NAME, part->number);
+    (void)snprintf(name, sizeof(name), UPLOAD_PART_NAME, part->number);
     int fd = openat(staging->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return local_unavailable(err, "read a part of", &staging->path, errno);
@@ -333,11 +285,11 @@ int local_uploads_expire(struct file_io *base, int64_t begun_before_ms, struct e
         return local_unavailable(err, "sweep uploads of", &path, errno);
     }
     while ((entry = readdir(stream)) != NULL) {
-        int64_t begun = begun_ms(entry->d_name);
+        int64_t begun = upload_id_begun_ms(str_cstr(entry->d_name));
         struct error ignored;
         if (begun < 0)
             continue;
-        if (strlen(entry->d_name) > ID_BYTES)
+        if (strlen(entry->d_name) > UPLOAD_ID_BYTES)
             remove_staging(fd, entry->d_name); /* one that ended */
         else if (begun < begun_before_ms)
             (void)!end_upload(io, entry->d_name, &path, &ignored);

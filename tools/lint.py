@@ -49,7 +49,10 @@ BACKEND_USER = "server/main.c"
 # Libraries, and the files that may include their headers.
 LIBRARY_USERS = [
     (re.compile(r"microhttpd"), re.compile(r"server/http_\w+\.[ch]$")),
-    (re.compile(r"jansson|zlib"), re.compile(r"(iceberg|catalog|server)/")),
+    (
+        re.compile(r"jansson|zlib"),
+        re.compile(r"(iceberg|catalog|server)/|storage/file_io_webhdfs"),
+    ),
     (re.compile(r"sqlite3|libpq|postgresql/"), re.compile(r"metastore/")),
     (re.compile(r"expat"), re.compile(r"base/xml\.c$")),
     (re.compile(r"curl/"), re.compile(r"(storage|server)/")),
