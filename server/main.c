@@ -23,6 +23,7 @@
 #include "storage/file_io_local.h"
 #include "storage/file_io_mapped.h"
 #include "storage/file_io_s3.h"
+#include "storage/file_io_webhdfs.h"
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -57,6 +58,8 @@ static int backend_open(struct str place, const struct storage_options *options,
         return file_io_local_open(place, out, err);
     if (str_starts_with(place, STR("s3:")) || str_starts_with(place, STR("oss:")))
         return file_io_s3_open(place, options, context, out, err);
+    if (str_starts_with(place, STR("hdfs:")))
+        return file_io_webhdfs_open(place, options, context, out, err);
     return error_set(err, ERR_ILLEGAL_ARGUMENT, "No storage for the scheme of %.*s",
                      STR_ARG(place));
 }

@@ -149,10 +149,11 @@ static int call_once(struct file_io_webhdfs *io, const struct hdfs_op *op, struc
         .body = strcmp(op->method, "GET") == 0 ? STR_NONE : STR(""),
     };
     *out = (struct hdfs_reply){0};
-    int result = http_client_call(io->calls, &request, arena, &response, &body, err);
-    if (result == 0 && op->repeatable == false && FAILPOINT("webhdfs_reply_lost")) {
+    bool lost = !op->repeatable && FAILPOINT("webhdfs_request_lost");
+    int result = lost ? -1 : http_client_call(io->calls, &request, arena, &response, &body, err);
+    if (lost || (result == 0 && !op->repeatable && FAILPOINT("webhdfs_reply_lost"))) {
         response = (struct http_response){.sent = true};
-        result = error_set(err, ERR_UNAVAILABLE, "The reply was lost");
+        result = error_set(err, ERR_UNAVAILABLE, "No answer");
     }
     *hopeless = response.hopeless;
     out->status = response.status;

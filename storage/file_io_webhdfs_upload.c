@@ -18,6 +18,7 @@
 #define JOINED "joined"
 #define CONCAT_MAX 32 /* parts at a time: they are named in the URL */
 #define PIECE_BYTES 65536
+#define TRIES_MAX 3
 
 struct upload {
     struct file_io_webhdfs *io;
@@ -340,8 +341,12 @@ int webhdfs_upload_complete(struct file_io *base, struct str location, struct st
     struct upload upload;
     struct arena *arena = arena_new();
     int result = find(base, location, id, arena, &upload, err);
-    if (result == 0)
+    for (int tries = 0; tries < TRIES_MAX && result == 0; tries++) { /* 1: it goes on */
         result = complete(base, &upload, parts, count, mode, out, err);
+        if (result == 0 || err->kind != ERR_UNAVAILABLE)
+            break;
+        result = tries + 1 < TRIES_MAX ? 0 : -1;
+    }
     if (result == 0) {
         struct hdfs_path directory = staging_path(&upload, STR_NONE);
         struct error ignored; /* it is written; the sweep finds the rest */

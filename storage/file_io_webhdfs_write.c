@@ -1,6 +1,7 @@
 /* HDFS: writing. The rules are in file_io_webhdfs_private.h; here:
  *
- * 1. The bytes go to a temporary file that only its writer knows.
+ * 1. The bytes go to a temporary file that only its writer knows. One that was cut off may appear
+ *    after its removal, when the datanode was slow: it is swept with old uploads.
  * 2. A rename is judged by its answer; without one, by whether the name leads to our file: etags
  *    hold a file's id, which a rename keeps.
  * 3. When it must be said that nothing was written, the temporary file was removed first, so that a
@@ -71,11 +72,10 @@ static int judge_refusal(struct file_io_webhdfs *io, const struct hdfs_target *t
             return webhdfs_failed(err, ERR_ALREADY_EXISTS, "File already exists", &target->path);
         return make_directory_of(io, &target->path, arena, err);
     }
-    if (err->kind == ERR_FILE_NOT_FOUND) {
-        if (target->make_directory)
-            return make_directory_of(io, &target->path, arena, err);
+    if (err->kind != ERR_FILE_NOT_FOUND && !reply->maybe_done)
         return -1;
-    }
+    if (target->make_directory) /* which it may have been about */
+        return make_directory_of(io, &target->path, arena, err);
     return reply->maybe_done ? 0 : -1;
 }
 
@@ -198,14 +198,14 @@ static int end_content(struct hdfs_writer *writer, struct file_stat *out, struct
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "Content has %" PRId64 " of its announced %" PRId64 " bytes: %.*s",
                          writer->written, writer->announced, STR_ARG(path->location));
-    if (writer->failed || FAILPOINT("storage_write_error"))
+    if (writer->failed)
         return webhdfs_broken(err, "write", path, "a piece could not be written");
     struct http_exchange *exchange = writer->exchange;
     writer->exchange = NULL;
     if (webhdfs_create_end(exchange, path, err) != 0 ||
         webhdfs_look(writer->io, &writer->temporary, &found, out, err) != 0)
         return -1;
-    if (found && out->bytes == writer->written)
+    if (found && out->bytes == writer->written && !FAILPOINT("storage_write_error"))
         return 0;
     return webhdfs_broken(err, "write", path, "the file has not the bytes that were sent");
 }

@@ -4,6 +4,7 @@
 #include "tests/contract/file_stream_cases.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/file_io_webhdfs.h"
@@ -15,6 +16,7 @@
 
 static const struct storage_context context = {&clock_system, &random_system};
 static struct str service;
+static char program[4096];
 
 static struct file_io *open_as(const char *root, const char *user)
 {
@@ -267,8 +269,152 @@ static void many_small_parts_become_one(void **state)
     buf_free(&expected);
 }
 
-int main(void)
+/* ---- answers that get lost, and crashes ------------------------------------------------------ */
+
+#ifdef FIRN_FAILPOINTS
+static int finish_child(int result, const struct error *err)
 {
+    return result == 0                       ? 0
+           : err->kind == ERR_UNAVAILABLE    ? 3
+           : err->kind == ERR_ALREADY_EXISTS ? 4
+                                             : 1;
+}
+
+static int write_in_child(struct stream_fixture *f)
+{
+    struct error err;
+    return finish_child(file_io_write_new(f->io, stream_at(f, "a/f"), STR("new"), &err), &err);
+}
+
+/* Its operations that cannot be repeated: two names for parts, one for the file that they are
+ * joined in, the joining, the name. */
+static int upload_in_child(struct stream_fixture *f)
+{
+    struct error err;
+    struct str id, location = stream_at(f, "a/f");
+    struct file_part parts[2];
+    struct file_stat stat;
+    const struct file_write write = {.mode = FILE_REPLACE, .bytes = FILE_BYTES_UNKNOWN};
+    if (file_io_upload_begin(f->io, location, f->arena, &id, &err) != 0)
+        return 1;
+    for (int i = 0; i < 2; i++) {
+        struct file_writer *writer;
+        parts[i] = (struct file_part){.number = i + 1};
+        if (file_io_upload_part(f->io, location, id, i + 1, &write, &writer, &err) != 0 ||
+            file_writer_write(writer, i == 0 ? STR("n") : STR("ew"), &err) != 0 ||
+            file_writer_finish(writer, &stat, &err) != 0)
+            return finish_child(-1, &err);
+        memcpy(parts[i].etag, stat.etag, sizeof(stat.etag));
+    }
+    return finish_child(
+        file_io_upload_complete(f->io, location, id, parts, 2, FILE_REPLACE, &stat, &err), &err);
+}
+
+static int run_child(const char *what)
+{
+    struct stream_fixture f = {&opener, open_hdfs(NULL), arena_new()};
+    int result = strcmp(what, "write") == 0 ? write_in_child(&f) : upload_in_child(&f);
+    file_io_close(f.io);
+    arena_free(f.arena);
+    return result;
+}
+
+static int spawn_child(const char *what, const char *failpoints)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void)setenv("FIRN_FAILPOINTS", failpoints, 1);
+        (void)execl(program, program, what, (char *)NULL);
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static bool any_entry(void *arg, const struct file_entry *entry)
+{
+    (void)entry;
+    *(bool *)arg = true;
+    return false;
+}
+
+/* What is left in the hidden directory. */
+static bool has_leftovers(void)
+{
+    struct error err;
+    struct file_io *io = open_as(ROOT "/.firn-uploads", "root");
+    bool any = false;
+    assert_works(file_io_list(io, STR(ROOT "/.firn-uploads"), any_entry, &any, &err));
+    file_io_close(io);
+    return any;
+}
+
+static void outcomes_are_found_out(void **state)
+{
+    struct stream_fixture *f = *state;
+    static const struct {
+        const char *what, *failpoints;
+        int status;
+        const char *before, *after; /* NULL: no file */
+        bool leftovers;
+    } rows[] = {
+        {"write", "", 0, NULL, "new", false},
+        {"write", "", 4, "old", "old", false},
+        {"write", "webhdfs_reply_lost=error", 0, NULL, "new", false},
+        {"write", "webhdfs_request_lost=error@1", 0, NULL, "new", false},
+        {"write", "webhdfs_request_lost=error", 3, NULL, NULL, false},
+        {"write", "webhdfs_reply_lost=error@1", 4, "old", "old", false},
+        {"write", "webhdfs_request_lost=error@1", 4, "old", "old", false},
+        {"write", "webhdfs_request_lost=crash", 137, NULL, NULL, true},
+        {"write", "webhdfs_reply_lost=crash@2", 137, NULL, "new", false}, /* the first: no parent */
+        {"write", "storage_write_error=error", 3, NULL, NULL, false},
+        {"upload", "", 0, "old", "new", false},
+        {"upload", "webhdfs_reply_lost=error", 0, "old", "new", false},
+        {"upload", "webhdfs_request_lost=error@1", 0, "old", "new", false},
+        {"upload", "webhdfs_request_lost=error@3", 0, "old", "new", false},
+        {"upload", "webhdfs_request_lost=error@4", 0, "old", "new", false},
+        {"upload", "webhdfs_request_lost=error@5", 0, "old", "new", false},
+        {"upload", "webhdfs_request_lost=crash@2", 137, "old", "old", true},
+        {"upload", "webhdfs_request_lost=crash@3", 137, "old", "old", true},
+        {"upload", "webhdfs_request_lost=crash@4", 137, "old", "old", true},
+        {"upload", "webhdfs_request_lost=crash@5", 137, "old", "old", true},
+        {"upload", "webhdfs_reply_lost=crash@4", 137, "old", "old", true},
+        {"upload", "webhdfs_reply_lost=crash@5", 137, "old", "new", false}, /* no file */
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct error err;
+        struct file_stat stat;
+        wipe(NULL);
+        if (rows[i].before != NULL)
+            stream_must_put(f, "a/f", rows[i].before);
+        int status = spawn_child(rows[i].what, rows[i].failpoints);
+        if (status != rows[i].status)
+            fail_msg("%s %s: %d", rows[i].what, rows[i].failpoints, status);
+        if (rows[i].after != NULL)
+            stream_must_be(f, "a/f", rows[i].after);
+        else
+            assert_false(stream_stat(f, "a/f", &stat));
+        if (has_leftovers() != rows[i].leftovers)
+            fail_msg("%s %s: leftovers", rows[i].what, rows[i].failpoints);
+        assert_works(file_io_uploads_expire(f->io, INT64_MAX, &err));
+        assert_false(has_leftovers());
+    }
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    service = str_cstr(getenv("FIRN_TEST_WEBHDFS"));
+    if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0)
+        return 1;
+#ifdef FIRN_FAILPOINTS
+    if (argc == 2)
+        return run_child(argv[1]);
+#endif
+    (void)argc;
+    (void)argv;
     const struct CMUnitTest alone[] = {
         cmocka_unit_test(endpoints_are_judged),
         cmocka_unit_test(foreign_places_are_refused_unasked),
@@ -280,10 +426,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(strangers_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(the_root_may_be_the_top, begin, end),
         cmocka_unit_test_setup_teardown(many_small_parts_become_one, begin, end),
+#ifdef FIRN_FAILPOINTS
+        cmocka_unit_test_setup_teardown(outcomes_are_found_out, begin, end),
+#endif
     };
     (void)signal(SIGPIPE, SIG_IGN);
     int failed = cmocka_run_group_tests(alone, NULL, NULL);
-    service = str_cstr(getenv("FIRN_TEST_WEBHDFS"));
     if (service.len == 0)
         return failed;
     failed += cmocka_run_group_tests(tests, NULL, NULL);
