@@ -1,6 +1,6 @@
 /* HDFS access. What needs no HDFS runs always; the contract of all backends, and HDFS's own
  * answers, run against the one that FIRN_TEST_WEBHDFS names (http://host:port of a namenode, where
- * user root may do all; tests/stores/hdfs.py starts one). */
+ * user root may do all; tests/stores/minidfs.py starts one). */
 #include "tests/contract/file_stream_cases.h"
 
 #include <signal.h>
