@@ -154,9 +154,10 @@ test-engines: ## run real engines against it (T=duckdb selects)
 	$(Q)tools/prepare engines
 	$(Q)tests/run.py --suite $(or $(T),$(ENGINES))
 
-test-stores: ## run with S3 stores: Ceph's gateway and moto
+test-stores: ## run with S3 stores, Ceph's gateway and moto, and with HDFS
 	$(Q)tools/prepare stores
-	$(Q)tests/run.py --suite s3
+	$(Q)tools/prepare engines
+	$(Q)tests/run.py --suite s3,hdfs
 
 soak-kill: ## kill -9 in the middle of work, N times (SEED=n repeats a run)
 	$(Q)$(MAKE) --no-print-directory VARIANT=failpoint DEV=1 all

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Builds what is needed, runs the tests, and counts.
 
-    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,s3,rck,duckdb,spark,flink,kafka,
-                 cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
+    tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,s3,hdfs,rck,duckdb,spark,flink,
+                 kafka,cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
                  [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
 pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
-compose files; s3, file access and the catalog with S3 stores, sound and failing; rck, the Java
-compatibility kit; duckdb, spark and flink, engines; kafka and cdc, pipelines through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan:
-the unit and the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, docs,
-docker, kill, lint; with --quick: unit, http, openapi, lint.
+compose files; s3, file access and the catalog with S3 stores, sound and failing; hdfs, the same with
+HDFS; rck, the Java compatibility kit; duckdb, spark and flink, engines; kafka and cdc, pipelines
+through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and
+the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, docs, docker, kill,
+lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
@@ -34,7 +35,7 @@ SANITIZERS = ("asan", "ubsan", "tsan")
 STORES = ("moto", "radosgw")
 ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc")
 DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "docker", "kill", "lint")
-SUITES = DEFAULT + ("s3",) + ENGINES + SANITIZERS
+SUITES = DEFAULT + ("s3", "hdfs") + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
 SHOWN_BYTES = 12000
@@ -169,6 +170,15 @@ def store_jobs(suite):
     return jobs
 
 
+def hdfs_jobs(suite):
+    start = [sys.executable, str(ROOT / "tests" / "stores" / "minidfs.py")]
+    program = ROOT / "build" / "failpoint" / "tests" / "contract" / "test_file_io_webhdfs"
+    return [Job(suite, "file_io_webhdfs", [*start, str(program)], weight=150, kind="cmocka",
+                chain="java"),
+            Job(suite, "catalog", start + python_tests("tests.stores.hdfs_catalog"),
+                weight=30, chain="java")]
+
+
 def jobs_of(suite, arguments, recordings):
     if suite == "unit":
         return unit_jobs(suite, "release")
@@ -187,6 +197,8 @@ def jobs_of(suite, arguments, recordings):
                 for module in test_modules(f"tests/{suite}")]
     if suite == "s3":
         return store_jobs(suite)
+    if suite == "hdfs":
+        return hdfs_jobs(suite)
     if suite in ENGINES:
         return [engine_job(suite)]
     if suite == "kill":
@@ -204,9 +216,9 @@ def jobs_of(suite, arguments, recordings):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg", "docs", "docker", "s3") + ENGINES:
+        if suite in ("unit", "http", "pyiceberg", "docs", "docker", "s3", "hdfs") + ENGINES:
             variants.append("release")
-        if suite in ("http", "kill", "flink", "s3"):
+        if suite in ("http", "kill", "flink", "s3", "hdfs"):
             variants.append("failpoint")
         if suite in SANITIZERS:
             variants.append(suite)
@@ -267,7 +279,7 @@ def main():
 
     broken = set()
     for variant in variants_of(suites):
-        if not build(variant, variant in SANITIZERS or {"unit", "s3"} & set(suites)):
+        if not build(variant, variant in SANITIZERS or {"unit", "s3", "hdfs"} & set(suites)):
             print(f"build     VARIANT={variant}: 0 passed, 1 failed")
             broken.add(variant)
     recordings = tempfile.mkdtemp(prefix="firn-record-") if "openapi" in suites else None
