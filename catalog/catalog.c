@@ -7,6 +7,7 @@
 #include "catalog/commit_core.h"
 #include "catalog/object_cache.h"
 #include "catalog/objects_private.h"
+#include "catalog/tombstones.h"
 
 #include "base/log.h"
 
@@ -27,6 +28,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **out, st
     pthread_mutex_init(&catalog->jobs_lock, NULL);
     catalog->cache = object_cache_new(options->table_cache_bytes);
     catalog->running = idempotency_running_new();
+    catalog->tombstones = tombstones_new();
     struct commit_ports ports = commit_ports_of(catalog);
     catalog->commits = commit_core_new(catalog, &ports, COMMITS_PENDING_MAX);
     if (warehouses_load(catalog, err) != 0 || principals_load(catalog, err) != 0) {
@@ -49,6 +51,7 @@ void catalog_close(struct catalog *catalog)
     warehouses_close(catalog);
     object_cache_free(catalog->cache);
     idempotency_running_free(catalog->running);
+    tombstones_free(catalog->tombstones);
     pthread_mutex_destroy(&catalog->lock);
     pthread_mutex_destroy(&catalog->jobs_lock);
     arena_free(catalog->arena);

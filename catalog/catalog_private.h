@@ -10,6 +10,7 @@
 struct object_cache;
 struct principal;
 struct commit_core;
+struct tombstones;
 struct idempotency_running;
 
 struct catalog {
@@ -22,7 +23,8 @@ struct catalog {
     struct object_cache *cache;
     struct commit_core *commits;
     struct idempotency_running *running; /* keys in flight */
-    pthread_mutex_t jobs_lock;           /* of the two below; held while it is called */
+    struct tombstones *tombstones;
+    pthread_mutex_t jobs_lock; /* of the two below; held while it is called */
     void (*on_jobs)(void *arg);
     void *on_jobs_arg;
 };

@@ -94,6 +94,12 @@ static struct str table_path(const struct request *req, const struct object_vers
     return out;
 }
 
+bool delegate_signs(const struct warehouse *warehouse)
+{
+    return (warehouse->access == WAREHOUSE_VEND || warehouse->access == WAREHOUSE_SIGN) &&
+           file_io_can_sign(warehouse->io);
+}
+
 struct delegation_request delegate_request(struct request *req, const struct object_version *table)
 {
     return (struct delegation_request){

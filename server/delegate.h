@@ -14,6 +14,9 @@ void delegate_read_header(struct request *req);
  * request's Host when that is one. STR_NONE: not known. */
 struct str delegate_public_uri(struct request *req);
 
+/* Does the warehouse sign requests of clients? */
+bool delegate_signs(const struct warehouse *warehouse);
+
 /* For a table that the request's principal may read, as its metadata is now. */
 struct delegation_request delegate_request(struct request *req, const struct object_version *table);
 

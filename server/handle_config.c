@@ -5,7 +5,7 @@
 #include "server/request.h"
 
 #include "base/raw_json.h"
-#include "storage/access.h"
+#include "server/delegate.h"
 
 #define PREFIX_PATH "/v1/{prefix}/"
 
@@ -15,8 +15,7 @@ static bool works_in(const struct warehouse *warehouse, const struct route *rout
     if (route->handler == handle_credentials)
         return warehouse->access == WAREHOUSE_VEND || warehouse->access == WAREHOUSE_GATEWAY;
     if (route->handler == handle_sign)
-        return (warehouse->access == WAREHOUSE_VEND || warehouse->access == WAREHOUSE_SIGN) &&
-               file_io_can_sign(warehouse->io);
+        return delegate_signs(warehouse);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "server/request.h"
 
 #include "catalog/tables.h"
+#include "catalog/tombstones.h"
 #include "iceberg/json_member.h"
 #include "server/access.h"
 #include "server/delegate.h"
@@ -111,18 +112,10 @@ static bool is_read(struct str method)
 }
 
 static int sign(struct request *req, struct response *res, const struct sign_request *request,
-                const struct object_version *table, struct error *err)
+                const struct file_scope *scope, struct error *err)
 {
-    struct warehouse *warehouse = req->warehouse;
-    struct file_scope scope;
     struct sign_reply reply;
-    bool signs = warehouse->access == WAREHOUSE_SIGN || warehouse->access == WAREHOUSE_VEND;
-    if (!signs || !file_io_can_sign(warehouse->io))
-        return error_set(err, ERR_UNSUPPORTED, "Warehouse %.*s does not sign requests",
-                         STR_ARG(warehouse->name));
-    if (delegation_scope(warehouse, table, access_may_commit(req), req->caller.principal,
-                         req->arena, &scope, err) != 0 ||
-        file_io_sign(warehouse->io, &scope, request, req->arena, &reply, err) != 0)
+    if (file_io_sign(req->warehouse->io, scope, request, req->arena, &reply, err) != 0)
         return HANDLER_ERROR;
     response_json_value(res, reply_json(&reply), req->arena);
     response_header(res, "Cache-Control",
@@ -130,14 +123,47 @@ static int sign(struct request *req, struct response *res, const struct sign_req
     return HANDLER_DONE;
 }
 
+static int sign_for_table(struct request *req, struct response *res,
+                          const struct sign_request *request, const struct object_version *table,
+                          struct error *err)
+{
+    struct file_scope scope;
+    if (!delegate_signs(req->warehouse))
+        return error_set(err, ERR_UNSUPPORTED, "Warehouse %.*s does not sign requests",
+                         STR_ARG(req->warehouse->name));
+    if (delegation_scope(req->warehouse, table, access_may_commit(req), req->caller.principal,
+                         req->arena, &scope, err) != 0)
+        return HANDLER_ERROR;
+    return sign(req, res, request, &scope, err);
+}
+
+/* For a table that was dropped a moment ago: `err` says already that it is not there. */
+static int sign_for_dropped(struct request *req, struct response *res,
+                            const struct sign_request *request, const struct identifier *ident,
+                            const struct location *place, struct error *err)
+{
+    struct file_scope scope;
+    struct error why = {0};
+    bool found = false;
+    if (!delegate_signs(req->warehouse) || str_equal(request->method, STR("PUT")))
+        return HANDLER_ERROR;
+    if (catalog_table_buried(req->service->catalog, req->warehouse, ident, place,
+                             req->caller.principal, req->arena, &scope, &found, &why) != 0)
+        *err = why;
+    return found ? sign(req, res, request, &scope, err) : HANDLER_ERROR;
+}
+
 int handle_sign(struct request *req, struct response *res, struct error *err)
 {
     struct sign_request request;
     struct object_version *table;
-    if (read_request(req, &request, err) != 0 ||
-        catalog_table_load(req->service->catalog, req->warehouse, &req->ident, &table, err) != 0)
+    if (read_request(req, &request, err) != 0)
         return HANDLER_ERROR;
-    int result = sign(req, res, &request, table, err);
+    if (catalog_table_load(req->service->catalog, req->warehouse, &req->ident, &table, err) != 0)
+        return err->kind != ERR_NO_SUCH_TABLE
+                   ? HANDLER_ERROR
+                   : sign_for_dropped(req, res, &request, &req->ident, NULL, err);
+    int result = sign_for_table(req, res, &request, table, err);
     object_version_unref(table);
     return result;
 }
@@ -163,25 +189,39 @@ static struct str place_of(struct str bucket, struct str path, struct str query,
                         : arena_printf(arena, "s3://%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
 }
 
+/* What the uri of a request is about: a table, or a place in a warehouse that may be that of a
+ * dropped one. */
+struct found {
+    struct object_version *table;
+    struct location place; /* text NULL: in no warehouse */
+};
+
 /* The table whose location is the place or above it, in a warehouse that holds the place. */
-static int find_table(struct request *req, struct str place, struct object_version **out,
-                      struct error *err)
+static int find_table(struct request *req, struct str place, struct found *out, struct error *err)
 {
     struct location location;
+    struct warehouse *warehouse;
     struct error ignored;
-    *out = NULL;
     if (place.ptr == NULL || location_parse(place, req->arena, &location, &ignored) != 0)
         return 0;
-    return catalog_table_load_around(req->service->catalog, &location, &req->warehouse, out, err);
+    if (catalog_table_load_around(req->service->catalog, &location, &warehouse, &out->table, err) !=
+        0)
+        return -1;
+    if (warehouse != NULL) {
+        req->warehouse = warehouse;
+        out->place = location;
+    }
+    return 0;
 }
 
 /* scheme://host/path?query, seen with the bucket in the path, then with the bucket in the host. */
-static int find_table_of_uri(struct request *req, struct str uri, struct object_version **out,
+static int find_table_of_uri(struct request *req, struct str uri, struct found *out,
                              struct error *err)
 {
     struct str query = uri;
     struct str rest = str_cut(&query, '?');
     (void)str_cut(&rest, ':');
+    *out = (struct found){0};
     if (!str_starts_with(rest, STR("//")))
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Invalid uri: must be absolute");
     rest = str_skip(rest, 2);
@@ -189,20 +229,27 @@ static int find_table_of_uri(struct request *req, struct str uri, struct object_
     struct str path = rest;
     struct str label = str_cut(&host, '.');
     struct str bucket = str_cut(&rest, '/');
-    if (find_table(req, place_of(bucket, rest, query, req->arena), out, err) != 0 ||
-        (*out == NULL && find_table(req, place_of(label, path, query, req->arena), out, err) != 0))
+    if (find_table(req, place_of(bucket, rest, query, req->arena), out, err) != 0)
         return -1;
-    return *out != NULL ? 0 : error_set(err, ERR_FORBIDDEN, "Not in a table that is known here");
+    return out->place.text.ptr != NULL
+               ? 0
+               : find_table(req, place_of(label, path, query, req->arena), out, err);
 }
 
 int handle_sign_by_location(struct request *req, struct response *res, struct error *err)
 {
     struct sign_request request;
-    struct object_version *table;
+    struct found found;
     if (read_request(req, &request, err) != 0 ||
-        find_table_of_uri(req, request.uri, &table, err) != 0)
+        find_table_of_uri(req, request.uri, &found, err) != 0)
         return HANDLER_ERROR;
-    int result = sign(req, res, &request, table, err);
-    object_version_unref(table);
-    return result;
+    if (found.table != NULL) {
+        int result = sign_for_table(req, res, &request, found.table, err);
+        object_version_unref(found.table);
+        return result;
+    }
+    (void)error_set(err, ERR_FORBIDDEN, "Not in a table that is known here");
+    return found.place.text.ptr == NULL
+               ? HANDLER_ERROR
+               : sign_for_dropped(req, res, &request, NULL, &found.place, err);
 }

@@ -3,6 +3,7 @@
 #include "server/request.h"
 
 #include "catalog/tables.h"
+#include "catalog/tombstones.h"
 #include "iceberg/json_member.h"
 #include "server/delegate.h"
 #include "server/identifiers.h"
@@ -102,14 +103,30 @@ int handle_table_exists(struct request *req, struct response *res, struct error 
     return HANDLER_DONE;
 }
 
+/* Whose client may go on to remove the files, with signatures; else NULL. */
+static struct object_version *last_state(struct request *req)
+{
+    struct object_version *version;
+    struct error ignored;
+    if (!delegate_signs(req->warehouse) || catalog_table_load(req->service->catalog, req->warehouse,
+                                                              &req->ident, &version, &ignored) != 0)
+        return NULL;
+    return version;
+}
+
 int handle_table_drop(struct request *req, struct response *res, struct error *err)
 {
     bool purge;
     if (request_query_bool(req, "purgeRequested", false, &purge, err) != 0)
         return HANDLER_ERROR;
     req->caller.idempotency.status = 204;
-    if (catalog_table_drop(req->service->catalog, req->warehouse, &req->caller, &req->ident, purge,
-                           err) != 0)
+    struct object_version *before = last_state(req);
+    int result = catalog_table_drop(req->service->catalog, req->warehouse, &req->caller,
+                                    &req->ident, purge, err);
+    if (result == 0 && before != NULL)
+        catalog_table_bury(req->service->catalog, req->warehouse, before, req->caller.principal);
+    object_version_unref(before);
+    if (result != 0)
         return HANDLER_ERROR;
     response_no_content(res);
     return HANDLER_DONE;

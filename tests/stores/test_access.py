@@ -328,6 +328,29 @@ class Sign(AccessTest):
         self.assertEqual(403, self.sign(client, "GET", f"{ENDPOINT}/{BUCKET}/nowhere/x",
                                         "/v1/aws/s3/sign", self.host()).status)
 
+    def test_purge_by_the_client_after_the_drop(self):
+        """Whoever dropped a table may still remove its files, and nobody may write there."""
+        client, _ = self.warehouse("sign")
+        made = self.table(client)
+        metadata = self.url(made["metadata-location"])
+        paths = (None, "/v1/aws/s3/sign")
+        for path in paths:
+            self.assertEqual(403, self.sign(client, "DELETE", metadata, path, self.host()).status)
+        self.assertEqual(204, client.drop_table("ns", "t").status)
+        for path in paths:
+            refused = self.sign(client, "PUT", metadata, path, self.host())
+            self.assertEqual(404 if path is None else 403, refused.status)
+            signed = self.sign(client, "GET", metadata, path, self.host())
+            self.assertEqual(200, signed.status, repr(signed))
+            self.assertEqual(200, self.send(signed.json, "GET")[0])
+            other = self.sign(client, "DELETE", metadata.replace("/t-", "/u-"), path, self.host())
+            self.assertEqual(403, other.status)
+        signed = self.sign(client, "DELETE", metadata, None, self.host())
+        self.assertEqual(204, self.send(signed.json, "DELETE")[0])
+        again = client.create_table("ns", "u", location=made["metadata"]["location"])
+        self.assertEqual(200, again.status, repr(again))
+        self.assertEqual(404, self.sign(client, "DELETE", metadata, None, self.host()).status)
+
     def test_multi_delete_needs_its_body(self):
         client, _ = self.warehouse("sign")
         made = self.table(client)
