@@ -19,6 +19,7 @@
 
 #define STREAMING_UNSIGNED "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 #define HEADERS_MAX 64
+#define PAYLOADS_MAX 2
 
 int s3_vend(struct file_io *base, const struct file_scope *scope, int64_t lifetime_ms,
             struct arena *arena, struct file_keys *out, struct error *err)
@@ -264,10 +265,12 @@ static bool is_digest(struct str text)
 }
 
 /* What the operation's body may be said to be: the first is taken when the client says nothing. */
-static void payloads_of(const struct signing *signing, struct str out[3], bool *any_digest)
+static void payloads_of(const struct signing *signing, struct str out[PAYLOADS_MAX],
+                        bool *any_digest)
 {
     *any_digest = false;
-    out[0] = out[1] = out[2] = STR_NONE;
+    for (size_t i = 0; i < PAYLOADS_MAX; i++)
+        out[i] = STR_NONE;
     switch (signing->request.operation) {
     case S3_DELETE_OBJECTS: { /* invariant 5 */
         struct sha256 digest = sha256_of(signing->asked->body);
@@ -297,7 +300,7 @@ static void payloads_of(const struct signing *signing, struct str out[3], bool *
 
 static int settle_payload(struct signing *signing, struct str *out, struct error *err)
 {
-    struct str allowed[3], told = signing->payload_hash;
+    struct str allowed[PAYLOADS_MAX], told = signing->payload_hash;
     bool any_digest;
     payloads_of(signing, allowed, &any_digest);
     *out = allowed[0];
@@ -308,7 +311,7 @@ static int settle_payload(struct signing *signing, struct str *out, struct error
     *out = told;
     if (any_digest && is_digest(told))
         return 0;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PAYLOADS_MAX; i++)
         if (allowed[i].ptr != NULL && str_equal(told, allowed[i]))
             return 0;
     return refuse_header(signing, STR("x-amz-content-sha256"), "is not signed with this value of",
