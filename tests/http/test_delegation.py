@@ -4,9 +4,11 @@ import base64
 import os
 import shutil
 import tempfile
+import time
 import unittest
 
 from tests.harness import BAD_REQUEST, FirnTest, Server, run_firn, set_properties
+from tests.stores.store import S3
 
 KEYS = {"s3.access-key-id", "s3.secret-access-key", "s3.session-token",
         "s3.session-token-expires-at-ms"}
@@ -295,7 +297,6 @@ class Roles(unittest.TestCase):
         root = self.client("root")
         root.create_namespace("n")
         config = root.create_table("n", "t").json["config"]
-        import time
         left = int(config["s3.session-token-expires-at-ms"]) / 1000 - time.time()
         self.assertLessEqual(left, 600)  # the token's, though keys would live an hour
 
@@ -364,3 +365,70 @@ class Keys(GatewayTest):
                 self.assertIn(status, (1, 2), (out, err))
                 self.assertEqual("", out)
                 self.assertTrue(err.startswith("firn: "), err)
+
+
+class ThroughTheGateway(GatewayTest):
+    """Keys that an answer carried, used at the endpoint that it told."""
+
+    def s3(self, config):
+        return S3(config["s3.endpoint"], config["s3.access-key-id"], config["s3.secret-access-key"],
+                  config["s3.session-token"], region=config["s3.region"])
+
+    def key(self, location):
+        self.assertTrue(location.startswith("s3://lake/"), location)
+        return location[len("s3://lake/"):]
+
+    def test_keys_reach_the_table_and_nothing_else(self):
+        ns, name, made = self.fresh_table()
+        _, _, other = self.fresh_table(ns)
+        mine, foreign = (self.key(t["metadata"]["location"]) for t in (made, other))
+        s3 = self.s3(self.load(ns, name)["config"])
+        status, _, body = s3.get(self.key(made["metadata-location"]), bucket="lake")
+        self.assertEqual(200, status, body)
+        self.assertIn(made["metadata"]["table-uuid"].encode(), body)
+        self.assertEqual(200, s3.put(mine + "/data/a", b"rows", bucket="lake")[0])
+        self.assertEqual((200, b"rows"), s3.get(mine + "/data/a", bucket="lake")[::2])
+        with open(f"{self.temp}/lake/{mine}/data/a", "rb") as file:
+            self.assertEqual(b"rows", file.read())
+        self.assertEqual([mine + "/data/a"], s3.keys(mine + "/data/", bucket="lake"))
+        for key in (foreign + "/data/a", mine + "x/a", "a", self.key(other["metadata-location"])):
+            with self.subTest(key):
+                self.assertEqual(403, s3.get(key, bucket="lake")[0])
+                self.assertEqual(403, s3.put(key, b"x", bucket="lake")[0])
+        listed = s3.keys("", bucket="lake")  # what it may see of the bucket, and not a name more
+        self.assertTrue(listed and all(key.startswith(mine + "/") for key in listed), listed)
+        self.assertEqual(403, s3.request("GET", "/lake", {"list-type": "2", "prefix": foreign + "/"})[0])
+
+    def test_a_place_of_a_property_is_in_the_keys(self):
+        ns = self.fresh_namespace()
+        elsewhere = f"s3://lake/elsewhere/{ns}"
+        _, name, made = self.fresh_table(ns, properties={"write.data.path": elsewhere + "/"})
+        s3 = self.s3(made["config"])
+        self.assertEqual(200, s3.put(self.key(elsewhere) + "/f", b"x", bucket="lake")[0])
+        self.assertEqual(403, s3.put(self.key(elsewhere) + "-not/f", b"x", bucket="lake")[0])
+
+    def test_keys_of_a_staged_table(self):
+        staged = self.assert_status(200, self.client.create_table(
+            self.fresh_namespace(), "t", **{"stage-create": True})).json
+        key = self.key(staged["metadata"]["location"]) + "/data/a"
+        self.assertEqual(200, self.s3(staged["config"]).put(key, b"x", bucket="lake")[0])
+
+    def test_keys_outlive_a_drop_for_their_time(self):
+        ns, name, made = self.fresh_table()
+        self.assert_status(204, self.client.drop_table(ns, name))
+        s3 = self.s3(made["config"])
+        self.assertEqual(200, s3.get(self.key(made["metadata-location"]), bucket="lake")[0])
+
+    def test_keys_of_the_command_line(self):
+        ns, name, made = self.fresh_table()
+        key = self.key(made["metadata"]["location"])
+        for args, may_write in ((("--prefix", ns), False), (("--prefix", ns, "--write"), True)):
+            status, out, err = run_firn("key", "create", "--warehouse", "lake", *args, "--data",
+                                        self.server.data)
+            self.assertEqual(0, status, err)
+            lines = dict(line.split("=", 1) for line in out.splitlines())
+            s3 = S3(made["config"]["s3.endpoint"], lines["AWS_ACCESS_KEY_ID"],
+                    lines["AWS_SECRET_ACCESS_KEY"], lines["AWS_SESSION_TOKEN"])
+            self.assertEqual(200, s3.get(self.key(made["metadata-location"]), bucket="lake")[0])
+            self.assertEqual(200 if may_write else 403, s3.put(key + "/data/k", b"x", bucket="lake")[0])
+            self.assertEqual(403, s3.get("other/" + key, bucket="lake")[0])
