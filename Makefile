@@ -72,14 +72,14 @@ ifeq ($(shell pkg-config --exists cmocka 2>/dev/null && echo yes),)
 PREPARE_TEST := $(if $(filter undefined file,$(origin PREPARE)),prepare-test)
 endif
 
-ifeq ($(shell command -v wrk),)
-PREPARE_BENCH := $(if $(filter undefined file,$(origin PREPARE)),prepare-test)
+ifeq ($(shell command -v wrk >/dev/null && PATH=$$PATH:/usr/sbin command -v nginx),)
+PREPARE_BENCH := $(if $(filter undefined file,$(origin PREPARE)),prepare-bench)
 endif
 
 Q := $(if $(V),,@)
 
 .PHONY: all help run unit fuzz fuzz-programs programs openapi test test-stores test-engines soak-kill bench \
-        bench-programs asan ubsan tsan lint docs format install prepare prepare-test clean
+        bench-programs asan ubsan tsan lint docs format install prepare prepare-test prepare-bench clean
 .SECONDARY:
 
 all: $(OUT)/firn ## build build/firn
@@ -90,6 +90,9 @@ help: ## this list
 
 prepare: ## install what is missing to build (Debian)
 	$(Q)tools/prepare build
+
+prepare-bench: ## install what is missing to measure (Debian)
+	$(Q)tools/prepare bench
 
 prepare-test: ## install what is missing to test (Debian)
 	$(Q)tools/prepare test

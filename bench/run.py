@@ -50,6 +50,8 @@ from harness import (  # noqa: E402
     wire_size,
     wrk_cpu,
 )
+from gateway import bench_gateway, bench_memory, bench_proxy, bench_signature  # noqa: E402
+
 
 TABLES = f"/v1/namespaces/{NAMESPACE}/tables"
 MILLION = 1_000_000
@@ -490,6 +492,10 @@ BENCHES = {
     "start": bench_start,
     "idle": bench_idle,
     "size": bench_size,
+    "gateway": bench_gateway,
+    "gateway-memory": bench_memory,
+    "gateway-store": bench_proxy,
+    "signature": bench_signature,
 }
 
 

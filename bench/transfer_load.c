@@ -2,12 +2,13 @@
  * reply has come. One thread serves them all and throws away what it receives without looking at
  * it, so that it costs little beside what is measured.
  *
- *   transfer_load PORT CONNECTIONS SECONDS HEAD_FILE BODY_BYTES
+ *   transfer_load PORT CONNECTIONS SECONDS HEAD_FILE BODY_BYTES [cut]
  *
  * HEAD_FILE holds the head of the request, with its empty line; BODY_BYTES zeros are sent after it.
  * Every reply must have a status below 300 and a Content-Length, or 204. Prints one line:
- * requests=N failed=N bytes=N seconds=S (bytes: of bodies, in both directions; of requests that are
- * not complete too) */
+ * requests=N failed=N bytes=N seconds=S (bytes: of bodies, in both directions). When the time is
+ * over each connection finishes its request, and the seconds are counted to the end of the last;
+ * with `cut` it leaves at once. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -26,6 +27,8 @@
 static struct {
     int port, connections, epoll_fd;
     double seconds;
+    bool cut, ending;
+    int open;
     int64_t body_bytes, requests, failed, bytes;
     char head[HEAD_BYTES];
     size_t head_bytes;
@@ -141,6 +144,11 @@ static bool receive_some(struct connection *c)
         if (c->reply_left == 0) {
             load.requests++;
             begin(c);
+            if (load.ending) {
+                close(c->fd);
+                load.open--;
+                return true;
+            }
             send_some(c);
         }
     }
@@ -148,14 +156,16 @@ static bool receive_some(struct connection *c)
 
 static void read_arguments(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: transfer_load PORT CONNECTIONS SECONDS HEAD_FILE BODY_BYTES\n");
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr,
+                "usage: transfer_load PORT CONNECTIONS SECONDS HEAD_FILE BODY_BYTES [cut]\n");
         exit(2);
     }
     load.port = (int)strtol(argv[1], NULL, 10);
     load.connections = (int)strtol(argv[2], NULL, 10);
     load.seconds = strtod(argv[3], NULL);
     load.body_bytes = strtoll(argv[5], NULL, 10);
+    load.cut = argc == 7;
     FILE *file = fopen(argv[4], "r");
     if (file == NULL) {
         perror(argv[4]);
@@ -173,9 +183,13 @@ int main(int argc, char **argv)
     struct connection *all = calloc((size_t)load.connections, sizeof(*all));
     for (int i = 0; i < load.connections; i++)
         dial(&all[i]);
+    load.open = load.connections;
     double began = now(), left = load.seconds;
-    while (left > 0) {
-        int count = epoll_wait(load.epoll_fd, events, EVENTS_MAX, (int)(left * 1000) + 1);
+    while (load.open > 0 && !(load.ending && load.cut)) {
+        int timeout_ms = load.ending ? 60000 : (int)(left * 1000) + 1;
+        int count = epoll_wait(load.epoll_fd, events, EVENTS_MAX, timeout_ms);
+        if (load.ending && count == 0)
+            break; /* something hangs */
         for (int i = 0; i < count; i++) {
             struct connection *c = events[i].data.ptr;
             send_some(c);
@@ -186,7 +200,10 @@ int main(int argc, char **argv)
             }
         }
         left = load.seconds - (now() - began);
+        load.ending = left <= 0;
     }
+    if (!load.cut)
+        load.failed += load.open;
     printf("requests=%lld failed=%lld bytes=%lld seconds=%.3f\n", (long long)load.requests,
            (long long)load.failed, (long long)load.bytes, now() - began);
     return 0;
