@@ -21,6 +21,7 @@
 #define WAIT_FIRST_MS 100
 #define WAIT_MS_MAX 5000
 #define TOTAL_MS 30000
+#define ANSWER_MS 300000        /* of a large answer that is not among the streams */
 #define SKEW_MS_MIN (60 * 1000) /* less is none */
 #define ERROR_BODY_BYTES_MAX 65536
 #define CALLS_MAX 10 /* fewer than the threads that work (--workers) */
@@ -381,8 +382,7 @@ int s3_client_open(struct s3_client *client, const struct s3_call *call, struct 
         struct http_exchange *exchange = NULL;
         const struct http_response *response;
         result = next_request(&attempts, &request, err);
-        if (call->bulk)
-            request.total_ms = 0; /* only the first answer is bounded by it: see stall_ms */
+        request.total_ms = call->bulk ? 0 : ANSWER_MS; /* attempts end sooner: see stall_ms */
         if (result == 0)
             result = http_exchange_begin(http, &request, HTTP_NO_BODY, &exchange, err);
         if (result != 0) {

@@ -169,7 +169,7 @@ class Hangs(StoreTest):
             futures = [pool.submit(hang, name) for name in names]
             while not self.proxy.seen("PUT", METADATA):  # the first ones hang
                 time.sleep(0.01)
-            for _ in range(20):
+            for _ in range(10):
                 updates, requirements = append(head)
                 head = self.must(local.commit("ns", "t", updates, requirements)).json["metadata"]
             self.assertEqual(200, self.client.get("/v1/config").status)
