@@ -116,10 +116,11 @@ static struct place *wait_for_place(struct http_client *client)
     return client->free_count == 0 ? NULL : client->free[--client->free_count];
 }
 
-struct place *place_take(struct http_client *client)
+struct place *place_take(struct http_client *client, bool *waited)
 {
     struct place *place = NULL;
     bool is_new = false;
+    *waited = false;
     (void)pthread_mutex_lock(&client->mutex);
     if (client->free_count > 0) {
         place = client->free[--client->free_count];
@@ -127,6 +128,7 @@ struct place *place_take(struct http_client *client)
         client->place_count++;
         is_new = true;
     } else {
+        *waited = !client->stuck;
         place = wait_for_place(client);
     }
     (void)pthread_mutex_unlock(&client->mutex);

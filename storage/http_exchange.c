@@ -324,10 +324,12 @@ static int prepare(struct http_exchange *x, const struct http_request *request, 
     x->origin = arena_str(x->arena, x->origin);
     if (add_headers(x, request, err) != 0)
         return -1;
-    x->place = place_take(x->client);
+    bool waited;
+    x->place = place_take(x->client, &waited);
     if (x->place == NULL) {
         error_set(err, ERR_UNAVAILABLE, "Too many requests to %.*s at once", STR_ARG(x->origin));
-        return error_detail(err, "no place within %lld ms", (long long)x->client->wait_ms);
+        return waited ? error_detail(err, "no place within %lld ms", (long long)x->client->wait_ms)
+                      : error_detail(err, "others wait in vain");
     }
     CURL *easy = x->place->easy;
     place_prepare(x->client, x->place);

@@ -30,7 +30,8 @@ struct http_client {
     struct place **free; /* a stack of at most `max` */
 };
 
-struct place *place_take(struct http_client *client); /* NULL: none became free in time */
+/* NULL: none became free in time; *waited false: others waited in vain already. */
+struct place *place_take(struct http_client *client, bool *waited);
 void place_give_back(struct http_client *client, struct place *place, bool answered);
 void place_prepare(const struct http_client *client, struct place *place);
 bool address_is_allowed(const struct sockaddr *address, bool link_local);

@@ -235,6 +235,36 @@ static void a_full_house_turns_away(void **state)
     http_exchange_close(exchanges[1]);
 }
 
+/* Once somebody has waited in vain nobody waits, until an answer comes. */
+static void a_store_that_hangs_keeps_nobody_else(void **state)
+{
+    struct fixture *f = *state;
+    struct http_exchange *hanging[2];
+    struct http_request request = {.method = STR("GET"), .url = url(f, "/hang")};
+    struct http_client_options patient = {.in_flight_max = 2, .wait_ms = 100, .stall_ms = 60000};
+    http_client_free(f->client);
+    f->client = http_client_new(&patient);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(
+            http_exchange_begin(f->client, &request, HTTP_NO_BODY, &hanging[i], &f->err), 0);
+    assert_int_equal(call(f, "GET", "/echo", STR_NONE), -1);
+    assert_string_equal(f->err.detail, "no place within 100 ms");
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(call(f, "GET", "/echo", STR_NONE), -1);
+        assert_string_equal(f->err.detail, "others wait in vain");
+    }
+    http_exchange_close(hanging[0]); /* no answer came of it, but there is room */
+    assert_int_equal(call(f, "GET", "/echo", STR_NONE), 0);
+    request.url = url(f, "/echo");
+    assert_int_equal(/* an answer came: patience again */
+                     http_exchange_begin(f->client, &request, HTTP_NO_BODY, &hanging[0], &f->err),
+                     0);
+    assert_int_equal(call(f, "GET", "/echo", STR_NONE), -1);
+    assert_string_equal(f->err.detail, "no place within 100 ms");
+    http_exchange_close(hanging[0]);
+    http_exchange_close(hanging[1]);
+}
+
 /* ---- by pieces ------------------------------------------------------------------------------- */
 
 static struct http_exchange *start(struct fixture *f, const char *method, const char *path,
@@ -313,15 +343,11 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
     static const struct CMUnitTest cases[] = {
-        CASE(requests_are_sent_whole),
-        CASE(nothing_is_followed_or_believed),
-        CASE(places_that_nobody_may_ask),
-        CASE(what_breaks_is_unavailable),
-        CASE(a_repeated_request_is_told),
-        CASE(a_full_house_turns_away),
-        CASE(large_answers_come_in_pieces),
-        CASE(bodies_go_in_pieces),
-        CASE(lengths_are_kept),
+        CASE(requests_are_sent_whole),    CASE(nothing_is_followed_or_believed),
+        CASE(places_that_nobody_may_ask), CASE(what_breaks_is_unavailable),
+        CASE(a_repeated_request_is_told), CASE(a_store_that_hangs_keeps_nobody_else),
+        CASE(a_full_house_turns_away),    CASE(large_answers_come_in_pieces),
+        CASE(bodies_go_in_pieces),        CASE(lengths_are_kept),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
