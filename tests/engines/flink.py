@@ -27,6 +27,7 @@ from tests.docs import snippets  # noqa: E402
 from tests.engines.engine import address, run  # noqa: E402
 from tests.harness import Server  # noqa: E402
 
+ROWS = 60000
 DOCUMENT = "docs/engines/flink.md"
 TYPES = ("BOOLEAN", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL(20, 4)", "DATE", "TIMESTAMP_LTZ(6)",
          "TIMESTAMP(6)", "STRING", "BYTES", "ARRAY<INT>", "MAP<STRING, ROW<x INT>>",
@@ -204,74 +205,74 @@ class Rows(FlinkTest):
         self.assertEqual([(snapshot["snapshot-id"], "append")], found)
 
 
-class Sinks(FlinkTest):
+class StreamTest(FlinkTest):
     def check_ids(self, count, name="t", uri=None):
         """Each number once, as PyIceberg reads it."""
         found = sorted(scan(self.ns, name, uri).column("id").to_pylist())
         self.assertEqual(count, len(found))
         self.assertEqual(list(range(count)), found)
 
+
+class Sinks(StreamTest):
     def test_append(self):
         """Both sinks that Iceberg has for Flink, each killed three times."""
-        count, jobs = 12000, {}
+        jobs = {}
         for name, second in (("t", "false"), ("u", "true")):
             self.run_sql(f"CREATE TABLE ${name} (id BIGINT, name STRING)")
             jobs[name] = Job(
                 self, self.expand(f"INSERT INTO ${name} SELECT id, CONCAT('v', CAST(id AS STRING)) FROM gen"),
-                source("gen", count, 1000), **{"table.exec.iceberg.use-v2-sink": second})
+                source("gen", ROWS), **{"table.exec.iceberg.use-v2-sink": second})
         self.together(*((self.run_with_kills, job, name, 3) for name, job in jobs.items()))
         for name in jobs:
-            self.check_ids(count, name)
+            self.check_ids(ROWS, name)
             self.check_checkpoints(name)
 
     def test_upsert(self):
-        count, keys, jobs = 9000, 300, {}
+        keys, jobs = 300, {}
         for version in (2, 3):
             name = f"v{version}"
             self.run_sql(f"CREATE TABLE ${name} (k BIGINT, v BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH "
                          f"('format-version' = '{version}', 'write.upsert.enabled' = 'true')")
             jobs[name] = Job(self, self.expand(f"INSERT INTO ${name} SELECT MOD(id, {keys}), id FROM gen"),
-                             source("gen", count, 1000))
+                             source("gen", ROWS))
         self.together(*((self.run_with_kills, job, name, 2) for name, job in jobs.items()))
-        expected = [(k, count - keys + k) for k in range(keys)]
+        expected = sorted((i % keys, i) for i in range(ROWS - keys, ROWS))
         for name, marker in (("v2", "added-equality-delete-files"), ("v3", "added-dvs")):
             self.assertEqual(expected, sorted(self.rows(f"SELECT k, v FROM ${name}")))
             self.check_checkpoints(name)
             self.assertTrue(any(marker in s["summary"] for s in self.snapshots(name)))
 
     def test_two_jobs_on_one_table(self):
-        count = 6000
         self.run_sql("CREATE TABLE $t (id BIGINT)")
-        jobs = [Job(self, self.expand(f"INSERT INTO $t SELECT id + {start} FROM gen"), source("gen", count, 1000),
-                    **{"execution.checkpointing.interval": "1s"}) for start in (0, count)]
-        self.together(*((self.run_with_kills, job, "t", kills) for job, kills in zip(jobs, (0, 1))))
-        self.check_ids(2 * count)
+        jobs = [Job(self, self.expand(f"INSERT INTO $t SELECT id + {start} FROM gen"), source("gen", ROWS),
+                    **{"execution.checkpointing.interval": "1s"}) for start in (0, ROWS)]
+        self.together(*((self.run_with_kills, job, "t", kills) for job, kills in zip(jobs, (1, 2))))
+        self.check_ids(2 * ROWS)
         self.check_checkpoints()
 
 
-class Readers(FlinkTest):
+class Readers(StreamTest):
     def test_incremental(self):
         """A table followed by a job that is killed, into another table."""
-        count = 8000
         self.run_sql("CREATE TABLE $t (id BIGINT)", "CREATE TABLE $u (id BIGINT)")
-        writer = Job(self, self.expand("INSERT INTO $t SELECT id FROM gen"), source("gen", count, 500))
+        writer = Job(self, self.expand("INSERT INTO $t SELECT id FROM gen"), source("gen", ROWS))
         reader = Job(self, self.expand(
             "INSERT INTO $u SELECT id FROM $t /*+ OPTIONS('streaming' = 'true', 'monitor-interval' = '500ms', "
             "'starting-strategy' = 'INCREMENTAL_FROM_EARLIEST_SNAPSHOT') */"))
 
-        self.together((self.start_and_kill, reader, "u", 1), (self.run_with_kills, writer, "t", 0))
-        self.wait_for(lambda: total(self.snapshots("u")) >= count, reader, "last rows")
+        self.together((self.start_and_kill, reader, "u", 2), (self.start_and_kill, writer, "t", 0))
+        writer.finish()
+        self.wait_for(lambda: total(self.snapshots("u")) >= ROWS, reader, "last rows")
         reader.kill()
         for name in ("t", "u"):
-            self.assertEqual(list(range(count)), sorted(scan(self.ns, name).column("id").to_pylist()))
+            self.check_ids(ROWS, name)
             self.check_checkpoints(name)
 
 
-class Failures(FlinkTest):
+class Failures(StreamTest):
     """The catalog dies instead of the job."""
 
     def test_catalog_killed(self):
-        count, job = 12000, None
         server = Server()
         self.addCleanup(server.close)
         server.start()
@@ -280,7 +281,7 @@ class Failures(FlinkTest):
         shell = Shell(self.program, "batch", uri=uri)
         self.addCleanup(shell.close)
         shell.run(self.expand("CREATE TABLE $t (id BIGINT)"))
-        job = Job(self, self.expand("INSERT INTO $t SELECT id FROM gen"), source("gen", count, 1000), uri=uri,
+        job = Job(self, self.expand("INSERT INTO $t SELECT id FROM gen"), source("gen", ROWS), uri=uri,
                   **{"execution.checkpointing.interval": "1s"}).start()
         self.wait_for_commit(job, uri=uri)
         for place in ("commit_before_put", "commit_after_put", "metastore_before_commit",
@@ -294,9 +295,8 @@ class Failures(FlinkTest):
         server.set_failpoints(None)
         server.spawn(listen)
         self.assertTrue(server.wait_ready())
-        job.wait()
-        found = sorted(scan(self.ns, "t", uri).column("id").to_pylist())
-        self.assertEqual(list(range(count)), found)
+        job.finish()
+        self.check_ids(ROWS, uri=uri)
         self.check_checkpoints(uri=uri)
         server.stop()
 
@@ -318,7 +318,9 @@ def total(snapshots):
 
 
 def setUpModule():
-    FlinkTest.start(Program())
+    program = Program()
+    program.archive_classes()
+    FlinkTest.start(program)
     unittest.addModuleCleanup(FlinkTest.shell.close)
 
 

@@ -4,6 +4,7 @@
     kafka.py [URI] [--only TEST]
 
 The broker is one process of its own, with its data in a temporary directory."""
+import concurrent.futures
 import os
 import shutil
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT)
 
-from tests.engines.flink_shell import (FlinkTest, Job, Program, WAIT_SECONDS,  # noqa: E402
+from tests.engines.flink_shell import (AT_ONCE, FlinkTest, Job, Program, WAIT_SECONDS,  # noqa: E402
                                        class_path, enter_environment, free_ports, java, source)
 
 if __name__ == "__main__":
@@ -27,6 +28,7 @@ if __name__ == "__main__":
 from tests.engines.engine import run  # noqa: E402
 from tests.harness import environment  # noqa: E402
 
+WORDS, CHUNK = 50, 500
 BROKER = """
 process.roles=broker,controller
 node.id=1
@@ -86,30 +88,42 @@ class Pipeline(FlinkTest):
                 f"'properties.group.id' = '{self.ns}', 'scan.startup.mode' = 'earliest-offset', "
                 "'format' = 'json')")
 
+    def produce(self, enough):
+        """Lines until there are enough: how many."""
+        count = 0
+        while not enough():
+            self.shell.run(f"INSERT INTO lines SELECT id + {count}, "
+                           f"CONCAT('w', CAST(MOD(id, {WORDS}) AS STRING)) FROM gen")
+            count += CHUNK
+        return count
+
+    def kill_both(self, copy, counts):
+        self.together((self.start_and_kill, copy, "copy", 2), (self.start_and_kill, counts, "counts", 1))
+
     def test_kafka_to_table_to_table(self):
-        count, words = 12000, 50
         self.run_sql("CREATE TABLE $copy (id BIGINT, word STRING)",
                      "CREATE TABLE $counts (word STRING, n BIGINT, total BIGINT, PRIMARY KEY (word) NOT ENFORCED) "
                      "WITH ('format-version' = '2')",
-                     self.topic(), source("gen", count, 800),
+                     self.topic(), source("gen", CHUNK, AT_ONCE),
                      "INSERT INTO lines VALUES (-1, 'first')")  # which makes the topic
         copy = Job(self, self.expand("INSERT INTO $copy SELECT id, word FROM lines"), self.topic())
         counts = Job(self, self.expand(
             "INSERT INTO $counts SELECT word, COUNT(*), SUM(id) FROM $copy /*+ OPTIONS('streaming' = 'true', "
             "'monitor-interval' = '500ms', 'starting-strategy' = 'INCREMENTAL_FROM_EARLIEST_SNAPSHOT') */ "
             "GROUP BY word"))
-        self.shell.submit(f"INSERT INTO lines SELECT id, CONCAT('w', CAST(MOD(id, {words}) AS STRING)) FROM gen")
-        self.together((self.start_and_kill, copy, "copy", 2), (self.start_and_kill, counts, "counts", 1))
-        self.shell.wait()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            killed = pool.submit(self.kill_both, copy, counts)
+            count = self.produce(enough=killed.done)
+            killed.result()
         self.wait_for(lambda: self.rows("SELECT COUNT(*) FROM $copy") >= [(count + 1,)], copy, "last lines")
         copy.kill()
         self.wait_for(lambda: self.rows("SELECT SUM(n) FROM $counts") == [(count + 1,)], counts, "last count")
         counts.kill()
         self.check_rows([(count + 1, count + 1, -1, count - 1)],
                         "SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id) FROM $copy")
-        per_word = count // words
+        per_word = count // WORDS
         expected = [("first", 1, -1)] + [
-            (f"w{w}", per_word, per_word * w + words * per_word * (per_word - 1) // 2) for w in range(words)]
+            (f"w{w}", per_word, per_word * w + WORDS * per_word * (per_word - 1) // 2) for w in range(WORDS)]
         self.assertEqual(sorted(expected), sorted(self.rows("SELECT word, n, total FROM $counts")))
         for name in ("copy", "counts"):
             self.check_checkpoints(name)
@@ -120,7 +134,9 @@ def setUpModule():
     BROKER_PROCESS = Broker()
     unittest.addModuleCleanup(BROKER_PROCESS.close)
     BROKER_PROCESS.start()
-    FlinkTest.start(Program())
+    program = Program()
+    program.archive_classes()
+    FlinkTest.start(program)
     unittest.addModuleCleanup(FlinkTest.shell.close)
 
 

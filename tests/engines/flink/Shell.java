@@ -121,6 +121,6 @@ public class Shell {
             }
             replies.println(reply);
         }
-        Runtime.getRuntime().halt(0); // jobs that still run end here
+        System.exit(0); // jobs that still run end here
     }
 }
