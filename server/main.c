@@ -40,6 +40,7 @@
 #define SIGNAL_WAIT_MS 3600000
 #define FAIL_STOP_GRACE_MS 1000 /* for answers on their way */
 #define URL_BYTES_MAX 128
+#define FIXTURE_KEYS "admin:password:*::rw\n" /* what test suites have written into them */
 
 extern char **environ;
 
@@ -221,6 +222,7 @@ struct server {
     struct service service;
     struct gateway_keys *gateway_keys;
     struct http_server *http;
+    struct http_server *also; /* NULL: there is no second place */
     struct janitor *janitor;
     struct s3_key_file *gateway_key_file;
 };
@@ -242,10 +244,16 @@ static sigset_t our_signals(void)
     return set;
 }
 
+static size_t active(const struct server *server)
+{
+    return (server->http == NULL ? 0 : http_server_active(server->http)) +
+           (server->also == NULL ? 0 : http_server_active(server->also));
+}
+
 static _Noreturn void fail_stop(const struct server *server)
 {
     for (int waited_ms = 0; waited_ms < FAIL_STOP_GRACE_MS; waited_ms += 10) {
-        if (server->http == NULL || http_server_active(server->http) == 0)
+        if (active(server) == 0)
             break;
         usleep(10000);
     }
@@ -281,6 +289,7 @@ static void service_open(struct service *service, const struct parts *parts,
     service->idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000;
     service->namespace_separator = options->namespace_separator[0];
     service->access_log = options->access_log;
+    service->is_fixture = options->profile == PROFILE_FIXTURE;
     service->waiting = idempotent_waiting_new();
 }
 
@@ -343,6 +352,9 @@ static void gateway_close(struct server *server)
 static int start_gateway(struct server *server, struct error *err)
 {
     const struct options *options = server->options;
+    if (options->profile == PROFILE_FIXTURE && options->gateway_key_file[0] == '\0' &&
+        s3_key_file_parse(STR(FIXTURE_KEYS), &server->gateway_key_file, err) != 0)
+        return -1;
     if (options->gateway_key_file[0] != '\0' &&
         s3_key_file_open(options->gateway_key_file, &server->gateway_key_file, err) != 0)
         return -1;
@@ -359,12 +371,13 @@ static int start_gateway(struct server *server, struct error *err)
     return 0;
 }
 
-static int start_http(struct server *server, struct error *err)
+static int start_http_at(struct server *server, const char *address, uint16_t port,
+                         struct http_server **out, struct error *err)
 {
     const struct options *options = server->options;
     const struct http_server_options http_options = {
-        .address = options->listen_address,
-        .port = options->listen_port,
+        .address = address,
+        .port = port,
         .loops = (size_t)options->loops,
         .connections_max = (size_t)options->max_connections,
         .target_bytes_max = (size_t)options->max_target_bytes,
@@ -376,7 +389,28 @@ static int start_http(struct server *server, struct error *err)
         .idle_ms = options->idle_timeout_ms,
         .handlers = dispatch_handlers(&server->service),
     };
-    return http_server_start(&http_options, &server->http, err);
+    return http_server_start(&http_options, out, err);
+}
+
+static void stop_http(struct server *server)
+{
+    if (server->http != NULL)
+        http_server_stop(server->http);
+    if (server->also != NULL)
+        http_server_stop(server->also);
+    server->http = server->also = NULL;
+}
+
+static int start_http(struct server *server, struct error *err)
+{
+    const struct options *options = server->options;
+    int rc =
+        start_http_at(server, options->listen_address, options->listen_port, &server->http, err);
+    if (rc == 0 && options->also_listen[0] != '\0')
+        rc = start_http_at(server, options->also_address, options->also_port, &server->also, err);
+    if (rc != 0)
+        stop_http(server);
+    return rc;
 }
 
 static void write_url(char out[URL_BYTES_MAX], const char *address, uint16_t port)
@@ -408,12 +442,16 @@ static void drain(struct server *server)
         wait_signal(server, options->drain_delay_ms); /* a second signal ends the delay */
     http_server_drain(server->http);
     http_server_stop_listening(server->http);
+    if (server->also != NULL) {
+        http_server_drain(server->also);
+        http_server_stop_listening(server->also);
+    }
     catalog_drain(server->parts.catalog);
     atomic_store(&server->service.stopping, true);
     int64_t until_us = clock_monotonic_us(&clock_system) + options->drain_max_ms * 1000;
-    while (http_server_active(server->http) > 0 && clock_monotonic_us(&clock_system) < until_us)
+    while (active(server) > 0 && clock_monotonic_us(&clock_system) < until_us)
         wait_signal(server, 10);
-    size_t open = http_server_active(server->http);
+    size_t open = active(server);
     if (open > 0)
         log_warn("%zu requests were still open after %lld ms", open,
                  (long long)options->drain_max_ms);
@@ -465,8 +503,7 @@ static int run(const struct options *options)
     while (wait_signal(&server, SIGNAL_WAIT_MS) == 0)
         continue;
     drain(&server);
-    http_server_stop(server.http);
-    server.http = NULL;
+    stop_http(&server);
     catalog_on_jobs(server.parts.catalog, NULL, NULL);
     janitor_stop(server.janitor);
     gateway_close(&server);

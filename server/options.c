@@ -369,13 +369,20 @@ static const char *absolute_path(struct arena *arena, const char *path)
     return out;
 }
 
-static int parse_listen(struct options *options, struct error *err)
+struct endpoint {
+    char *address; /* of LISTEN_ADDRESS_BYTES_MAX */
+    uint16_t *port;
+    bool is_loopback;
+};
+
+static int parse_listen(const char *name, const char *listen, struct endpoint *out,
+                        struct error *err)
 {
-    struct str text = str_cstr(options->listen), address = text;
+    struct str text = str_cstr(listen), address = text;
     long long port = -1;
-    const char *colon = strrchr(options->listen, ':');
+    const char *colon = strrchr(listen, ':');
     if (colon != NULL) {
-        address.len = (size_t)(colon - options->listen);
+        address.len = (size_t)(colon - listen);
         if (!str_to_int64(str_skip(text, address.len + 1), &port))
             port = -1;
     }
@@ -387,16 +394,53 @@ static int parse_listen(struct options *options, struct error *err)
     if (address.len >= LISTEN_ADDRESS_BYTES_MAX)
         port = -1;
     else
-        snprintf(options->listen_address, LISTEN_ADDRESS_BYTES_MAX, "%.*s", STR_ARG(address));
+        snprintf(out->address, LISTEN_ADDRESS_BYTES_MAX, "%.*s", STR_ARG(address));
     struct in6_addr binary;
     int family = bracketed ? AF_INET6 : AF_INET;
-    if (port < 0 || port > 65535 || inet_pton(family, options->listen_address, &binary) != 1)
+    if (port < 0 || port > 65535 || inet_pton(family, out->address, &binary) != 1)
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
-                         "listen: expected ADDRESS:PORT, such as 127.0.0.1:8181 or [::1]:8181: %s",
-                         options->listen);
-    options->listen_port = (uint16_t)port;
-    options->listens_on_loopback =
+                         "%s: expected ADDRESS:PORT, such as 127.0.0.1:8181 or [::1]:8181: %s",
+                         name, listen);
+    *out->port = (uint16_t)port;
+    out->is_loopback =
         bracketed ? IN6_IS_ADDR_LOOPBACK(&binary) : str_starts_with(address, STR("127."));
+    return 0;
+}
+
+static int parse_listens(struct options *options, struct error *err)
+{
+    struct endpoint first = {options->listen_address, &options->listen_port, false};
+    struct endpoint second = {options->also_address, &options->also_port, true};
+    if (parse_listen("listen", options->listen, &first, err) != 0 ||
+        (options->also_listen[0] != '\0' &&
+         parse_listen("also-listen", options->also_listen, &second, err) != 0))
+        return -1;
+    options->listens_on_loopback = first.is_loopback && second.is_loopback;
+    return 0;
+}
+
+/* The profile's values, where none was given. */
+static int apply_profile(struct options *options, struct error *err)
+{
+    static const struct {
+        struct str name, value;
+    } fixture[] = {{{"also-listen", 11}, {"127.0.0.1:9000", 14}},
+                   {{"warehouse-name", 14}, {"warehouse", 9}},
+                   {{"warehouse-access", 16}, {"gateway", 7}}};
+    const struct place place = {OPTION_DEFAULT, "profile"};
+    if (options->profile == PROFILE_NONE)
+        return 0;
+    if (options->auth != AUTH_NONE)
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "profile: fixture knows one password that everybody knows: it goes with "
+                         "auth=none alone");
+    for (size_t i = 0; i < sizeof(fixture) / sizeof(fixture[0]); i++) {
+        const struct option_row *row = row_find(fixture[i].name);
+        assert(row != NULL);
+        if (options->sources[row - option_rows] == OPTION_DEFAULT &&
+            set_value(options, row, fixture[i].value, &place, err) != 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -459,6 +503,8 @@ static int check_public_uri(struct options *options, struct error *err)
 
 static int check_together(struct options *options, struct error *err)
 {
+    if (apply_profile(options, err) != 0)
+        return -1;
     options->data = absolute_path(options->arena, options->data);
     options->warehouse_location = warehouse_location(options);
     options->warehouse_storage_given = warehouse_storage_given(options);
@@ -466,7 +512,7 @@ static int check_together(struct options *options, struct error *err)
     options->read_cache_dir = options->read_cache_dir[0] == '\0'
                                   ? arena_printf(options->arena, "%s/read-cache", options->data).ptr
                                   : absolute_path(options->arena, options->read_cache_dir);
-    if (parse_listen(options, err) != 0 || check_public_uri(options, err) != 0)
+    if (parse_listens(options, err) != 0 || check_public_uri(options, err) != 0)
         return -1;
     if (options->auth == AUTH_NONE && !options->listens_on_loopback &&
         !options->allow_anonymous_network)
@@ -521,68 +567,4 @@ void options_free(struct options *options)
 {
     arena_free(options->arena);
     memset(options, 0, sizeof(*options));
-}
-
-/* ---- for people ------------------------------------------------------------------------------ */
-
-void options_write_help(struct buf *out)
-{
-    buf_add_cstr(out, "Usage: firn [--config FILE] [--name VALUE | --name=VALUE]...\n\n");
-    for (size_t i = 0; i < option_row_count; i++) {
-        const struct option_row *row = &option_rows[i];
-        char flag[128];
-        snprintf(flag, sizeof(flag), "--%s %s", row->name,
-                 row->type == OPTION_BOOL ? "true|false" : row->unit);
-        buf_add_format(out, "  %-44s %s", flag, row->help);
-        if (row->default_value[0] != '\0')
-            buf_add_format(out, " (%s)", row->default_value);
-        buf_add_char(out, '\n');
-    }
-    buf_add_cstr(out, "\n"
-                      "  --config FILE      read `name = value` lines\n"
-                      "  --print-options    show every value and where it came from, and exit\n"
-                      "  --version          show the version and exit\n"
-                      "  --help             show this and exit\n\n"
-                      "Every option can also be set in the environment: FIRN_MAX_BODY_BYTES for\n"
-                      "--max-body-bytes. Order: defaults, config file, environment, flags.\n"
-                      "Sizes in bytes may end in KiB, MiB or GiB.\n");
-}
-
-static void write_value(const struct option_row *row, const void *field, struct buf *out)
-{
-    struct str choice = STR_NONE, rest = str_cstr(row->unit);
-    if ((row->flags & OPTION_SECRET) != 0) {
-        buf_add_cstr(out, "***");
-        return;
-    }
-    switch (row->type) {
-    case OPTION_TEXT:
-        buf_add_cstr(out, *(const char *const *)field);
-        break;
-    case OPTION_NUMBER:
-        buf_add_int64(out, *(const int64_t *)field);
-        break;
-    case OPTION_BOOL:
-        buf_add_cstr(out, *(const bool *)field ? "true" : "false");
-        break;
-    case OPTION_CHOICE:
-        for (int i = 0; i <= *(const int *)field; i++)
-            choice = str_cut(&rest, '|');
-        buf_add(out, choice);
-        break;
-    }
-}
-
-void options_write(const struct options *options, struct buf *out)
-{
-    static const char *const sources[] = {"default", "file", "environment", "flag"};
-    for (size_t i = 0; i < option_row_count; i++) {
-        size_t start = out->len;
-        buf_add_format(out, "%s = ", option_rows[i].name);
-        write_value(&option_rows[i], row_field(&option_rows[i], options), out);
-        do
-            buf_add_char(out, ' ');
-        while (out->len - start < 44 && !out->overflowed);
-        buf_add_format(out, "# %s\n", sources[options->sources[i]]);
-    }
 }

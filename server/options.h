@@ -18,11 +18,15 @@
 #define OPTION_ROWS_MAX 96
 #define LISTEN_ADDRESS_BYTES_MAX 64
 
+enum profile { PROFILE_NONE, PROFILE_FIXTURE };
+
 enum auth_kind { AUTH_NONE, AUTH_REQUIRED };
 
 struct options {
     const char *data; /* absolute */
     const char *listen;
+    const char *also_listen; /* "": nowhere else */
+    int profile;             /* enum profile */
     const char *warehouse_name;
     const char *warehouse_location; /* absolute: file:///… when it was not given */
     int warehouse_access;           /* enum warehouse_access */
@@ -62,7 +66,9 @@ struct options {
     /* derived from `listen` */
     char listen_address[LISTEN_ADDRESS_BYTES_MAX]; /* "127.0.0.1", "::1" */
     uint16_t listen_port;
-    bool listens_on_loopback;
+    bool listens_on_loopback; /* both, when there are two */
+    char also_address[LISTEN_ADDRESS_BYTES_MAX];
+    uint16_t also_port;
     /* derived: the access or a storage option of the default warehouse was given */
     bool warehouse_storage_given;
 

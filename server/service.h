@@ -22,9 +22,10 @@ struct service {
     const char *public_uri; /* how clients reach this server; "": as their Host says */
     const struct clock *clock;
     const struct random_source *random;
-    int64_t idempotency_lifetime_ms;    /* 0: keys are ignored and not advertised */
-    char namespace_separator;           /* announced besides U+001F; '\0': none */
-    bool access_log;                    /* one line per request */
+    int64_t idempotency_lifetime_ms; /* 0: keys are ignored and not advertised */
+    char namespace_separator;        /* announced besides U+001F; '\0': none */
+    bool is_fixture;                 /* everybody knows a client admin with the secret password */
+    bool access_log;                 /* one line per request */
     struct idempotent_waiting *waiting; /* duplicates of requests that still run */
     char request_id_seed[17];           /* of this process: made ids begin with it */
     _Atomic uint64_t request_ids;
