@@ -14,6 +14,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -212,11 +214,20 @@ void http_exchange_reply(struct http_exchange *pub, const struct http_reply *rep
         http_loop_complete(x);
 }
 
+/* The library sends the head of a file's reply on its own, at once: a packet of its own, for which
+ * both sides work. Corked, it leaves with the first bytes of the file. */
+static void cork(const struct exchange *x, int on)
+{
+    if (x->sends_file && !http_has_no_body(x))
+        setsockopt(x->connection->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 enum MHD_Result http_queue_reply(struct exchange *x)
 {
     assert(x->response != NULL && !x->queued);
     http_set_phase(x, HTTP_SENDING, 0);
     x->queued = true;
+    cork(x, 1);
     enum MHD_Result result =
         MHD_queue_response(x->library, (unsigned int)x->pub.status, x->response);
     MHD_destroy_response(x->response); /* the library holds its own reference */
@@ -288,6 +299,8 @@ void http_on_completed(void *arg, struct MHD_Connection *library, void **exchang
         http_write_directly(x);
     bool sent = x->sent_directly || (x->queued && code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     http_act_first(x, false);
+    if (x->queued)
+        cork(x, 0);
     if (x->lingers)
         http_linger_begin(loop, x->connection->fd);
     x->connection->exchange = NULL;
