@@ -111,6 +111,33 @@ static int webhdfs_remove(struct file_io *base, struct str location, struct erro
     return result;
 }
 
+static bool note_name(void *any, const struct key_name *name)
+{
+    (void)name;
+    *(bool *)any = true;
+    return false;
+}
+
+/* HDFS itself refuses to remove one that got a name meanwhile. */
+static int webhdfs_remove_directory(struct file_io *base, struct str location, struct error *err)
+{
+    struct file_io_webhdfs *io = webhdfs_of(base);
+    struct arena *arena = arena_new();
+    struct hdfs_path path;
+    struct file_stat stat;
+    bool found = false, any = false;
+    int result = webhdfs_path_parse(io, location, arena, &path, err);
+    if (result == 0)
+        result = webhdfs_look(io, &path, &found, &stat, err);
+    bool goes = result == 0 && !path.is_root && found && stat.is_directory;
+    if (goes)
+        result = webhdfs_names(io, &path, note_name, &any, err);
+    if (goes && result == 0 && !any)
+        result = webhdfs_delete(io, &path, false, &found, err);
+    arena_free(arena);
+    return result;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void webhdfs_close(struct file_io *base)
@@ -131,6 +158,7 @@ static const struct file_io_backend webhdfs_backend = {
     .remove = webhdfs_remove,
     .list = webhdfs_list,
     .make_directory = webhdfs_make_directory,
+    .remove_directory = webhdfs_remove_directory,
     .open = webhdfs_open,
     .create = webhdfs_create,
     .page = webhdfs_page,

@@ -7,12 +7,13 @@
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
 openapi, the description, and every reply of the http suite (which it runs) compared with it;
-pyiceberg, a real client; docs, the code in README.md and docs/, executed; docker, the image and the
+pyiceberg, a real client; gateway, AWS's clients, hostile requests and kill -9 on the S3 gateway;
+docs, the code in README.md and docs/, executed; docker, the image and the
 compose files; s3, file access and the catalog with S3 stores, sound and failing; hdfs, the same with
 HDFS; rck, the Java compatibility kit; duckdb, spark and flink, engines; kafka and cdc, pipelines
 through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and
-the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, docs, docker, kill,
-lint; with --quick: unit, http, openapi, lint.
+the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, gateway, docs,
+docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
 `N passed, N failed`, with `, N skipped` when some were."""
 import argparse
@@ -34,7 +35,7 @@ sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 SANITIZERS = ("asan", "ubsan", "tsan")
 STORES = ("moto", "radosgw")
 ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc")
-DEFAULT = ("unit", "http", "openapi", "pyiceberg", "docs", "docker", "kill", "lint")
+DEFAULT = ("unit", "http", "openapi", "pyiceberg", "gateway", "docs", "docker", "kill", "lint")
 SUITES = DEFAULT + ("s3", "hdfs") + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
 JOB_SECONDS = 1800
@@ -192,6 +193,11 @@ def jobs_of(suite, arguments, recordings):
         return [Job(suite, f"pyiceberg {module}", python_tests(f"tests.clients.pyiceberg.{module}",
                                                                python=str(python)), weight=90)
                 for module in test_modules("tests/clients/pyiceberg")]
+    if suite == "gateway":
+        python = client_environment("gateway")
+        return [Job(suite, f"gateway {module}", python_tests(f"tests.gateway.{module}",
+                                                             python=str(python)), weight=40)
+                for module in test_modules("tests/gateway")]
     if suite in ("docs", "docker"):
         return [Job(suite, f"{suite} {module}", python_tests(f"tests.{suite}.{module}"), weight=60)
                 for module in test_modules(f"tests/{suite}")]
@@ -216,7 +222,7 @@ def jobs_of(suite, arguments, recordings):
 def variants_of(suites):
     variants = []
     for suite in suites:
-        if suite in ("unit", "http", "pyiceberg", "docs", "docker", "s3", "hdfs") + ENGINES:
+        if suite in ("unit", "http", "pyiceberg", "gateway", "docs", "docker", "s3", "hdfs") + ENGINES:
             variants.append("release")
         if suite in ("http", "kill", "flink", "s3", "hdfs"):
             variants.append("failpoint")
