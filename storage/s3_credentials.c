@@ -19,6 +19,7 @@
 #define VALID_MS_MIN (30 * 1000)
 #define FETCH_EARLY_MS (5 * 60 * 1000)
 #define FETCH_EARLY_SHARE 4        /* short-lived ones: when a quarter of their life is left */
+#define WAITING_MAX 8              /* fewer than the threads that work (--workers) */
 #define FETCH_AGAIN_MS (10 * 1000) /* after a failure, or a refusal */
 
 struct s3_credentials {
@@ -28,6 +29,7 @@ struct s3_credentials {
     pthread_mutex_t mutex;
     pthread_cond_t fetched;
     bool fetching, has_keys, refused;
+    int waiting;              /* for that fetch */
     struct arena *keys_arena; /* of the texts of `keys` */
     struct s3_keys keys;
     int64_t fetch_from_ms;   /* time for the next fetch */
@@ -138,6 +140,7 @@ static void fetch(struct s3_credentials *credentials)
         credentials->keys = keys;
         credentials->has_keys = true;
         credentials->refused = false;
+        error_clear(&credentials->last_error);
         credentials->fetch_from_ms = next_fetch_ms(&keys, now_ms);
     } else {
         arena_free(arena);
@@ -156,6 +159,12 @@ static bool are_valid(const struct s3_credentials *credentials)
             keys->expires_ms - VALID_MS_MIN > clock_now_ms(credentials->clock));
 }
 
+static bool has_just_failed(const struct s3_credentials *credentials)
+{
+    return credentials->last_error.kind != ERR_NONE &&
+           clock_now_ms(credentials->clock) < credentials->last_fetched_ms + FETCH_AGAIN_MS;
+}
+
 static void copy_keys(const struct s3_keys *from, struct arena *arena, struct s3_keys *out)
 {
     *out = *from;
@@ -165,18 +174,22 @@ static void copy_keys(const struct s3_keys *from, struct arena *arena, struct s3
         out->session_token = arena_str(arena, from->session_token);
 }
 
-/* Keys that are due but valid are fetched by the first that comes; without valid ones all wait for
- * that fetch, and its failure is theirs. */
+/* Keys that are due but valid are fetched by the first that comes. Without valid ones some wait for
+ * that fetch, whose failure is theirs; a service that hangs must not keep all threads, so others do
+ * not, and for a while after a failure nobody asks again. */
 int s3_credentials_get(struct s3_credentials *credentials, struct arena *arena, struct s3_keys *out,
                        struct error *err)
 {
     (void)pthread_mutex_lock(&credentials->mutex);
     bool due = clock_now_ms(credentials->clock) >= credentials->fetch_from_ms;
-    if (!credentials->fetching && (due || !are_valid(credentials))) {
+    bool valid = are_valid(credentials);
+    if (!credentials->fetching && (valid ? due : !has_just_failed(credentials))) {
         fetch(credentials);
-    } else if (!are_valid(credentials)) {
+    } else if (!valid && credentials->waiting < WAITING_MAX) {
+        credentials->waiting++;
         while (credentials->fetching)
             (void)pthread_cond_wait(&credentials->fetched, &credentials->mutex);
+        credentials->waiting--;
     }
     int result = 0;
     if (are_valid(credentials) ||
@@ -188,7 +201,7 @@ int s3_credentials_get(struct s3_credentials *credentials, struct arena *arena, 
         if (credentials->last_error.kind != ERR_NONE)
             *err = credentials->last_error;
         else
-            (void)error_set(err, ERR_UNAVAILABLE, "The keys for the store have expired");
+            (void)error_set(err, ERR_UNAVAILABLE, "There are no valid keys for the store now");
     }
     (void)pthread_mutex_unlock(&credentials->mutex);
     return result;

@@ -347,7 +347,10 @@ static void a_failed_renewal_is_no_error_yet(void **state)
     assert_int_equal(f->fetches, 3);
     set_time(f, "01:01"); /* now they have expired */
     must_not_get(f);
+    must_not_get(f);
+    assert_int_equal(f->fetches, 4); /* asked once in ten seconds */
     f->broken = false;
+    set_time(f, "01:02");
     must_get(f, "AK5", "T5");
 }
 
