@@ -2,7 +2,7 @@
 import sys
 
 from tests.engines.duckdb import load_extensions
-from tests.engines.storage.report import report
+from tests.engines.storage.report import report, tables_of
 
 
 def drive(connection, name):
@@ -25,9 +25,9 @@ def main(what, uri, *warehouses):
             connection.execute(f"ATTACH '{warehouse}' AS c (TYPE iceberg, ENDPOINT '{uri}', "
                                "AUTHORIZATION_TYPE 'none')")
             if what == "drive":
-                out.append(drive(connection, "duckdb"))
+                out.append({"duckdb": drive(connection, "duckdb")})
             else:
-                out.append(read(connection, what.removeprefix("read:")))
+                out.append({name: read(connection, name) for name in tables_of(what)})
             connection.close()
 
 

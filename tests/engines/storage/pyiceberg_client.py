@@ -4,7 +4,7 @@ import sys
 import pyarrow as pa
 from pyiceberg.catalog import load_catalog
 
-from tests.engines.storage.report import report
+from tests.engines.storage.report import report, tables_of
 
 FSSPEC = "pyiceberg.io.fsspec.FsspecFileIO"
 
@@ -35,14 +35,14 @@ def read(catalog, name):
 
 
 def main(what, io, uri, *warehouses):
-    """warehouses: NAME:ACCESS; what: drive, or read:TABLE."""
+    """warehouses: NAME:ACCESS; what: drive, or read:TABLE,…"""
     for warehouse, access in (text.split(":") for text in warehouses):
         with report(warehouse) as out:
             catalog = catalog_of(uri, warehouse, access, io)
             if what == "drive":
-                out.append(drive(catalog, f"pyiceberg_{io}"))
+                out.append({f"pyiceberg_{io}": drive(catalog, f"pyiceberg_{io}")})
             else:
-                out.append(read(catalog, what.removeprefix("read:")))
+                out.append({name: read(catalog, name) for name in tables_of(what)})
 
 
 if __name__ == "__main__":

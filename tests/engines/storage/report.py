@@ -8,13 +8,18 @@ MARK = "storage-matrix "
 
 @contextlib.contextmanager
 def report(warehouse):
-    """Gives a list for one result; prints it, or what went wrong."""
+    """Gives a list for one result, {table: rows}; prints it, or what went wrong."""
     out = []
     try:
         yield out
-        print(MARK + json.dumps({"warehouse": warehouse, "rows": out[0]}), flush=True)
+        print(MARK + json.dumps({"warehouse": warehouse, "tables": out[0]}), flush=True)
     except Exception:  # whatever it is, it is this warehouse's result
         print(MARK + json.dumps({"warehouse": warehouse, "error": traceback.format_exc()[-3000:]}), flush=True)
+
+
+def tables_of(what):
+    """read:a,b"""
+    return what.removeprefix("read:").split(",")
 
 
 def reports(text):

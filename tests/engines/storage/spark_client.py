@@ -6,7 +6,7 @@ import tempfile
 from pyspark.sql import SparkSession
 
 from tests.engines.java import java_home
-from tests.engines.storage.report import report
+from tests.engines.storage.report import report, tables_of
 
 S3 = "org.apache.iceberg.aws.s3.S3FileIO"
 
@@ -64,9 +64,9 @@ def main(what, uri, jars, *warehouses):
         for warehouse, _ in warehouses:
             with report(warehouse) as out:
                 if what == "drive":
-                    out.append(drive(session, catalog_of(warehouse)))
+                    out.append({"spark": drive(session, catalog_of(warehouse))})
                 else:
-                    out.append(read(session, catalog_of(warehouse), what.removeprefix("read:")))
+                    out.append({name: read(session, catalog_of(warehouse), name) for name in tables_of(what)})
         session.stop()
 
 
