@@ -32,7 +32,7 @@ CLIENT_SECONDS = 600  # a ceiling for hung clients, not an expectation
 EXPECTED = [1, 3, 4]
 # Who can use what (contract/clients.md 1.12): only some ask to have requests signed.
 SIGNING_CLIENTS = ("pyiceberg_fsspec", "spark", "flink")
-CLIENTS = ("pyiceberg_pyarrow", "pyiceberg_fsspec", "duckdb", "spark")
+CLIENTS = ("pyiceberg_pyarrow", "pyiceberg_fsspec", "duckdb", "spark", "flink")
 
 
 class World:
@@ -100,6 +100,8 @@ def command_of(client, what, uri):
                 client.removeprefix("pyiceberg_"), uri]
     if client == "duckdb":
         return [python_of("duckdb"), "-m", "tests.engines.storage.duckdb_client", what, uri]
+    if client == "flink":
+        return [sys.executable, "-m", "tests.engines.storage.flink_client", what, uri]
     return [python_of("spark"), "-m", "tests.engines.storage.spark_client", what, uri, iceberg_jars()]
 
 
