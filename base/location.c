@@ -36,7 +36,7 @@ static bool is_hidden_separator(struct str text)
 }
 
 /* The reason to refuse the text for the bytes it holds, or NULL. The text is UTF-8. */
-static const char *bad_bytes(struct str text)
+static const char *bad_bytes(struct str text, bool of_file)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -45,7 +45,7 @@ static const char *bad_bytes(struct str text)
             return "holds a control character";
         if (c == '?' || c == '#' || c == '\\')
             return "holds one of '?', '#' and '\\'";
-        if (c == '%' && is_hidden_separator(str_skip(text, i)))
+        if (c == '%' && !of_file && is_hidden_separator(str_skip(text, i)))
             return "holds an encoded dot, slash, backslash or NUL";
     }
     return NULL;
@@ -62,6 +62,37 @@ static const char *bad_path(struct str path)
             return "holds an empty segment";
         if (str_equal(segment, STR(".")) || str_equal(segment, STR("..")))
             return "holds a '.' or '..' segment";
+    }
+    return NULL;
+}
+
+static int hex_digit(char c)
+{
+    return is_digit(c)                              ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
+/* The reason to refuse the path of a file for what a careless reader would make of it, who decodes
+ * it once more. */
+static const char *bad_when_decoded(struct str path)
+{
+    char bytes[LOCATION_BYTES_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        int high = path.ptr[i] == '%' && i + 2 < path.len ? hex_digit(path.ptr[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(path.ptr[i + 2]) : -1;
+        bytes[len++] = low >= 0 ? (char)(high << 4 | low) : path.ptr[i];
+        i += low >= 0 ? 2 : 0;
+        if (bytes[len - 1] == '\0')
+            return "holds an encoded NUL";
+        if (bytes[len - 1] == '\\')
+            bytes[len - 1] = '/';
+    }
+    for (struct str rest = str_from(bytes, len); rest.len > 0;) {
+        struct str segment = str_cut(&rest, '/');
+        if (str_equal(segment, STR(".")) || str_equal(segment, STR("..")))
+            return "holds an encoded '.' or '..' segment";
     }
     return NULL;
 }
@@ -132,18 +163,21 @@ static struct str canonical_scheme(struct arena *arena, struct str scheme)
     return str_equal(lower, STR("s3a")) || str_equal(lower, STR("s3n")) ? STR("s3") : lower;
 }
 
-int location_parse(struct str text, struct arena *arena, struct location *out, struct error *err)
+static int parse(struct str text, bool of_file, struct arena *arena, struct location *out,
+                 struct error *err)
 {
     struct location raw;
     if (!str_is_utf8(text))
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Location is not UTF-8");
     if (text.len > LOCATION_BYTES_MAX)
         return refuse(err, text, "is too long");
-    const char *why = bad_bytes(text);
+    const char *why = bad_bytes(text, of_file);
     if (why == NULL)
         why = split(text, &raw);
     if (why == NULL)
         why = bad_path(raw.path);
+    if (why == NULL && of_file)
+        why = bad_when_decoded(raw.path);
     if (why != NULL)
         return refuse(err, text, why);
 
@@ -162,6 +196,17 @@ int location_parse(struct str text, struct arena *arena, struct location *out, s
     out->authority = str_from(whole.ptr + scheme.len + strlen("://"), raw.authority.len);
     out->path = str_skip(whole, whole.len - path.len);
     return 0;
+}
+
+int location_parse(struct str text, struct arena *arena, struct location *out, struct error *err)
+{
+    return parse(text, false, arena, out, err);
+}
+
+int location_parse_file(struct str text, struct arena *arena, struct location *out,
+                        struct error *err)
+{
+    return parse(text, true, arena, out, err);
 }
 
 bool location_contains(const struct location *parent, const struct location *child)

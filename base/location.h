@@ -28,6 +28,12 @@ struct location {
 MUST_USE int location_parse(struct str text, struct arena *arena, struct location *out,
                             struct error *err);
 
+/* The same for a file below a place that passed location_parse: writers encode the values that they
+ * partition by into names, so %2F, %5C and %2E may stand in them, as long as a reader who decoded
+ * them by mistake would find no '.' or '..' segment and no NUL. Nothing is ever decoded here. */
+MUST_USE int location_parse_file(struct str text, struct arena *arena, struct location *out,
+                                 struct error *err);
+
 /* Same place or below it, by whole components: /a/t1 does not contain /a/t10. */
 bool location_contains(const struct location *parent, const struct location *child);
 

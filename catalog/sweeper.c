@@ -331,7 +331,7 @@ static void purge_file(struct purge *purge, struct str name)
 {
     struct error err;
     struct location file, kept;
-    if (location_parse(name, purge->arena, &file, &err) != 0 ||
+    if (location_parse_file(name, purge->arena, &file, &err) != 0 ||
         location_parse(purge->metadata_location, purge->arena, &kept, &err) != 0 ||
         !location_contains(&purge->table, &file) || str_equal(file.text, purge->table.text)) {
         log_warn("sweeper: not purged, outside of the table: location=%.*s", STR_ARG(name));

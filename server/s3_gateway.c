@@ -234,7 +234,7 @@ int s3_call_locate(const struct s3_call *call, const struct warehouse *warehouse
         return s3_fault_set(fault, S3_KEY_TOO_LONG, "Your key is too long.");
     struct str text =
         arena_printf(call->arena, "%.*s/%.*s", STR_ARG(warehouse->root.text), STR_ARG(key));
-    if (!is_good_key(key) || location_parse(text, call->arena, &location, &fault->error) != 0)
+    if (!is_good_key(key) || location_parse_file(text, call->arena, &location, &fault->error) != 0)
         return s3_fault_set(fault, S3_INVALID_ARGUMENT,
                             "The specified key is not the path of a file.");
     if (!gateway_grant_covers(&call->identity.grant, key))

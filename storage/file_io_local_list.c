@@ -47,8 +47,8 @@ static bool list_name(struct listing *listing, int directory, const char *relati
     struct location location;
     struct error invalid;
     bool more = true;
-    if (location_parse(location_join(arena, listing->io->root.text, path), arena, &location,
-                       &invalid) == 0) {
+    if (location_parse_file(location_join(arena, listing->io->root.text, path), arena, &location,
+                            &invalid) == 0) {
         struct file_entry entry = {.location = location.text,
                                    .bytes = file.st_size,
                                    .modified_ms = (int64_t)file.st_mtim.tv_sec * 1000 +
@@ -129,8 +129,8 @@ static bool is_valid_name(struct paging *paging, const char *name)
     if (name[strspn(name, plain)] == '\0')
         return true;
     arena_reset(paging->names);
-    return location_parse(arena_printf(paging->names, "/%s", name), paging->names, &location,
-                          &invalid) == 0;
+    return location_parse_file(arena_printf(paging->names, "/%s", name), paging->names, &location,
+                               &invalid) == 0;
 }
 
 /* DT_REG, DT_DIR, or something else that is never shown. */

@@ -92,7 +92,7 @@ static struct str plain_key(struct file_io_s3 *io, struct str key, bool is_direc
     struct str text = arena_printf(arena, "%.*s://%.*s/%.*s", STR_ARG(io->root.scheme),
                                    STR_ARG(io->root.authority), STR_ARG(name));
     if (name.len == 0 || !str_starts_with(key, io->prefix) ||
-        location_parse(text, arena, &parsed, &ignored) != 0 || !str_equal(parsed.text, text))
+        location_parse_file(text, arena, &parsed, &ignored) != 0 || !str_equal(parsed.text, text))
         return STR("");
     *location = parsed.text;
     return str_skip(key, io->prefix.len);

@@ -25,7 +25,7 @@ int webhdfs_path_parse(struct file_io_webhdfs *io, struct str text, struct arena
                        struct hdfs_path *out, struct error *err)
 {
     struct location location;
-    if (location_parse(text, arena, &location, err) != 0)
+    if (location_parse_file(text, arena, &location, err) != 0)
         return -1;
     if (!location_contains(&io->root, &location))
         return error_set(err, ERR_FORBIDDEN, "Location is outside of the warehouse: %.*s",

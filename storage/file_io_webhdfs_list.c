@@ -54,9 +54,9 @@ static bool is_valid_name(struct str name)
     struct arena *arena = arena_new();
     struct location location;
     struct error invalid;
-    bool valid =
-        !str_contains(name, STR("/")) && location_parse(arena_printf(arena, "/%.*s", STR_ARG(name)),
-                                                        arena, &location, &invalid) == 0;
+    bool valid = !str_contains(name, STR("/")) &&
+                 location_parse_file(arena_printf(arena, "/%.*s", STR_ARG(name)), arena, &location,
+                                     &invalid) == 0;
     arena_free(arena);
     return valid;
 }
@@ -179,7 +179,7 @@ static bool list_name(void *arg, const struct key_name *name)
     struct error invalid;
     struct str text = arena_printf(arena, "%.*s/%.*s%.*s", STR_ARG(listing->io->root.text),
                                    STR_ARG(listing->directory), STR_ARG(name->name));
-    if (location_parse(text, arena, &location, &invalid) == 0) {
+    if (location_parse_file(text, arena, &location, &invalid) == 0) {
         const struct file_entry entry = {location.text, name->stat->bytes, name->stat->modified_ms};
         listing->ended = !listing->fn(listing->arg, &entry);
     }

@@ -252,7 +252,7 @@ static bool begin_directory(struct walk *walk, struct str *out)
     if (str_compare(walk->after, *out) > 0 && !str_starts_with(walk->after, *out))
         return false;
     struct str path = arena_printf(walk->arena, "/%.*s", STR_ARG(*out));
-    return location_parse(path, walk->arena, &location, &invalid) == 0;
+    return location_parse_file(path, walk->arena, &location, &invalid) == 0;
 }
 
 int key_walk_page(const struct key_source *source, const struct file_page_request *request,

@@ -223,16 +223,32 @@ static void hostile_locations_are_refused(void **state)
 {
     struct fixture *f = *state;
     static const char *const tails[] = {
-        "/../x",  "/a/../../x", "/./x",         "/a//x",     "/%2e%2e/x",  "/%2E%2e/x",
-        "/a%2fx", "/a%2Fx",     "/a%5cx",       "/a%00x",    "/a\\x",      "/a?x",
-        "/a#x",   "/a\nx",      "/a\x7Fx",      "/..",       "/\xC0\xAEx", "/\xFFx",
-        "/a\x01", "/.",         "//etc/passwd", "/a\xC2\x80"};
+        "/../x",       "/a/../../x", "/./x",         "/a//x",     "/%2e%2e/x",  "/%2E%2e/x",
+        "/a%2f..%2fx", "/..%2Fx",    "/a%5c..",      "/a%00x",    "/a\\x",      "/a?x",
+        "/a#x",        "/a\nx",      "/a\x7Fx",      "/..",       "/\xC0\xAEx", "/\xFFx",
+        "/a\x01",      "/.",         "//etc/passwd", "/a\xC2\x80"};
     for (size_t i = 0; i < COUNT_OF(tails); i++)
         refuses(f, arena_printf(f->arena, "%s%s", current_opener->root, tails[i]),
                 ERR_ILLEGAL_ARGUMENT);
     refuses(f, str_from("file:///a\0b", 11), ERR_ILLEGAL_ARGUMENT);
     refuses(f, STR(""), ERR_ILLEGAL_ARGUMENT);
     refuses(f, STR("relative"), ERR_ILLEGAL_ARGUMENT);
+}
+
+/* Writers encode the values that they partition by. */
+static void names_may_hold_encoded_slashes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const tails[] = {"/t/s=a%2Fb/f", "/t/s=%2F/f", "/t/s=a%5Cb/f", "/t/s=a%2Eb",
+                                        "/t/s=%25%2f"};
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        struct str location = arena_printf(f->arena, "%s%s", current_opener->root, tails[i]);
+        struct error err;
+        bool found = false;
+        assert_int_equal(file_io_write_new(f->io, location, STR("x"), &err), 0);
+        assert_int_equal(file_io_exists(f->io, location, &found, &err), 0);
+        assert_true(found);
+    }
 }
 
 static void the_root_is_no_file(void **state)
@@ -321,6 +337,7 @@ int file_io_cases_run(const char *backend, const struct file_io_opener *opener)
         cmocka_unit_test_setup_teardown(directories_are_made_for_others, begin, end),
         cmocka_unit_test_setup_teardown(places_outside_are_forbidden, begin, end),
         cmocka_unit_test_setup_teardown(hostile_locations_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(names_may_hold_encoded_slashes, begin, end),
         cmocka_unit_test_setup_teardown(the_root_is_no_file, begin, end),
         cmocka_unit_test_setup_teardown(each_name_has_one_writer, begin, end),
     };

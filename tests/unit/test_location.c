@@ -226,6 +226,47 @@ static struct location must_parse(const char *text)
     return out;
 }
 
+/* Of files below a place: what was partitioned by may be encoded, but never hide a way out. */
+static void files_may_hold_encoded_separators(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_file;
+    } rows[] = {
+        {"s3://b/t/s=a%2Fb/f", true},
+        {"s3://b/t/s=%2f/f", true},
+        {"/t/a%5Cb", true},
+        {"/t/a%2Eb", true},
+        {"/t/%2e%2e.x", true},
+        {"/t/%252e%252e/f", true},
+        {"/t/..%2ex", true},
+        {"/t/s=a%2F..b/f", true},
+        {"/t/plain", true},
+        {"/t/%2e%2e/f", false},
+        {"/t/%2E", false},
+        {"/t/.%2e/f", false},
+        {"/t/s=a%2F..%2Fb/f", false},
+        {"/t/s=a%2F../f", false},
+        {"/t/..%5cf", false},
+        {"/t/a%5c..%5cf", false},
+        {"/t/a%00b", false},
+        {"/t/../f", false},
+        {"/t//f", false},
+        {"s3://b%2Fc/f", false},
+        {"/t/a?b", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct location out;
+        struct error err = {0};
+        int rc = location_parse_file(str_cstr(rows[i].text), arena, &out, &err);
+        if ((rc == 0) != rows[i].is_file)
+            fail_msg("%s: %s", rows[i].text, err.message);
+        if (rc == 0 && rows[i].text[0] != '/')
+            assert_str(out.text, rows[i].text); /* nothing is decoded */
+    }
+}
+
 static void canonical_forms(void **state)
 {
     (void)state;
@@ -393,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canonical_forms),
+        cmocka_unit_test(files_may_hold_encoded_separators),
         cmocka_unit_test(hostile_forms_are_refused),
         cmocka_unit_test(every_control_byte_is_refused_everywhere),
         cmocka_unit_test(length_is_bounded),
