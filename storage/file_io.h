@@ -8,8 +8,8 @@
  * was opened with, or lets them do less. Not the caller's caller's fault, so it is a 503 on the
  * wire.
  *
- * Locations are texts that location_parse_file accepts (else ERR_ILLEGAL_ARGUMENT); a location outside
- * the root, or one that leads over a symlink or to something else than a regular file, is
+ * Locations are texts that location_parse_file accepts (else ERR_ILLEGAL_ARGUMENT); a location
+ * outside the root, or one that leads over a symlink or to something else than a regular file, is
  * ERR_FORBIDDEN. Both before anything is touched.
  * Threads: all functions from any thread; they block, but never longer than the store's deadline.
  */
