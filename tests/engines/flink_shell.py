@@ -29,9 +29,12 @@ JAVA_OPTIONS = ["-Xmx640m", "-Xlog:disable", "-Xlog:all=error:stderr", "-XX:+Use
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 *(f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in OPEN)]
 SETTINGS = {"rest.address": "127.0.0.1", "rest.bind-address": "127.0.0.1", "rest.port": "0",
-            "rest.bind-port": "0", "jobmanager.rpc.address": "127.0.0.1", "table.exec.resource.default-parallelism": "1",
-            "restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.delay": "500ms",
-            "restart-strategy.fixed-delay.attempts": "1000"}
+            "rest.bind-port": "0", "jobmanager.rpc.address": "127.0.0.1", "table.exec.resource.default-parallelism": "1"}
+# What reads or writes once fails at once; a stream goes on through some failures.
+RESTARTS = {"batch": {"restart-strategy.type": "none"},
+            "streaming": {"restart-strategy.type": "fixed-delay",
+                          "restart-strategy.fixed-delay.delay": "500ms",
+                          "restart-strategy.fixed-delay.attempts": "100"}}
 SLOWLY, AT_ONCE = 500, 100000  # rows a second of a `source`
 RATE = "(the job's rate)"
 WAIT_SECONDS = 180  # a ceiling for hung tests, not an expectation
@@ -96,7 +99,7 @@ class Program:
         if self.archive.is_file():
             options = (*options, f"-XX:SharedArchiveFile={self.archive}")
         return [java(), *JAVA_OPTIONS, *options, f"-Djava.io.tmpdir={temp}", "-cp", f"{self.jar}:{self.jars}",
-                "Shell", mode, *(f"{k}={v}" for k, v in {**SETTINGS, **settings}.items())]
+                "Shell", mode, *(f"{k}={v}" for k, v in {**SETTINGS, **RESTARTS[mode], **settings}.items())]
 
     def archive_classes(self):
         """Lays ready the classes that a job needs: the start of each then takes half as long."""
