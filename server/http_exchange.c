@@ -278,6 +278,13 @@ static bool is_half_closed(const struct exchange *x)
     return recv(x->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* A whole reply in memory that the library gave up, though the client may still read it. */
+static bool is_owed(const struct exchange *x)
+{
+    return x->stream == NULL && x->response != NULL && !x->sends_file && !x->sent_directly &&
+           !x->discards_body && is_half_closed(x);
+}
+
 void http_exchange_end(struct exchange *x, bool sent)
 {
     if (x->opened)
@@ -294,8 +301,7 @@ void http_on_completed(void *arg, struct MHD_Connection *library, void **exchang
     if (x == NULL)
         return;
     assert(x->loop == loop && x->connection->exchange == x);
-    if (x->stream == NULL && x->response != NULL && !x->sends_file && !x->sent_directly &&
-        !x->discards_body && code == MHD_REQUEST_TERMINATED_WITH_ERROR && is_half_closed(x))
+    if (code == MHD_REQUEST_TERMINATED_WITH_ERROR && is_owed(x))
         http_write_directly(x);
     bool sent = x->sent_directly || (x->queued && code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     http_act_first(x, false);
