@@ -196,6 +196,16 @@ static int take_endpoint(struct file_io_webhdfs *io, struct str endpoint, struct
     return 0;
 }
 
+static int refuse_others(const struct storage_options *options, struct error *err)
+{
+    struct storage_options others = *options;
+    others.endpoint = others.user = others.delegation_token = STR_NONE;
+    if (!storage_options_any(&others))
+        return 0;
+    return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                     "HDFS takes the storage options endpoint, user and delegation-token only");
+}
+
 static void take_identity(struct file_io_webhdfs *io, const struct storage_options *options)
 {
     struct str token = options->delegation_token, user = options->user;
@@ -226,6 +236,8 @@ int file_io_webhdfs_open(struct str root, const struct storage_options *options,
     if (result == 0 && !str_equal(io->root.scheme, STR("hdfs")))
         result =
             error_set(err, ERR_ILLEGAL_ARGUMENT, "Not a location in HDFS: %.*s", STR_ARG(root));
+    if (result == 0)
+        result = refuse_others(options, err);
     if (result == 0)
         result = take_endpoint(io, options->endpoint, err);
     if (result == 0) {

@@ -41,7 +41,7 @@ int webhdfs_look(struct file_io_webhdfs *io, const struct hdfs_path *path, bool 
     if (result == 0) {
         const json_t *status = json_object_get(reply.json, "FileStatus");
         *found = webhdfs_stat_of(status, out);
-        if (status == NULL)
+        if (!json_is_string(json_object_get(status, "type")))
             result = webhdfs_broken(err, "look at", path, "no FileStatus");
     } else if (err->kind == ERR_FILE_NOT_FOUND || reply.below_file) {
         result = 0;

@@ -107,6 +107,10 @@ static void endpoints_are_judged(void **state)
                      ERR_ILLEGAL_ARGUMENT);
     }
     options.endpoint = STR("http://nn");
+    options.access_key_id = STR("key"); /* of another kind of store */
+    assert_fails(file_io_webhdfs_open(STR(ROOT), &options, &context, &io, &err),
+                 ERR_ILLEGAL_ARGUMENT);
+    options.access_key_id = STR_NONE;
     assert_fails(file_io_webhdfs_open(STR("s3://bucket"), &options, &context, &io, &err),
                  ERR_ILLEGAL_ARGUMENT);
 }
