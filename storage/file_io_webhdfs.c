@@ -8,8 +8,8 @@
 
 #define HTTP_PORT "9870"
 #define CALL_MS 10000
-#define CALLS_MAX 32
-#define TRANSFERS_MAX 128 /* readers and writers that are open */
+#define CALLS_MAX 10    /* of each kind: no more threads hang with a namenode, or with a datanode */
+#define STREAMS_MAX 128 /* readers and writers that are open */
 #define STALL_MS 30000
 
 /* ---- paths ----------------------------------------------------------------------------------- */
@@ -67,7 +67,8 @@ static int webhdfs_make_directory(struct file_io *base, struct str location, str
         if (result == 0 && !webhdfs_said_true(&reply))
             result = webhdfs_broken(err, "write", &path, "no directory was made");
         else if (result != 0 && err->kind == ERR_ALREADY_EXISTS) /* a file */
-            result = webhdfs_failed(err, ERR_FORBIDDEN, "HDFS refuses the place", &path);
+            result = webhdfs_failed(err, ERR_FORBIDDEN,
+                                    "Location is not a plain path to a directory", &path);
         json_decref(reply.json);
     }
     arena_free(arena);
@@ -85,8 +86,9 @@ int webhdfs_delete(struct file_io_webhdfs *io, const struct hdfs_path *path, boo
                                "remove", true};
     int result = webhdfs_call(io, &op, arena, &reply, err);
     *existed = result == 0 && webhdfs_said_true(&reply);
-    if (result != 0 && (err->kind == ERR_FILE_NOT_FOUND || reply.below_file))
-        result = 0;
+    if (result != 0 && (err->kind == ERR_FILE_NOT_FOUND || reply.below_file ||
+                        strcmp(reply.exception, "PathIsNotEmptyDirectoryException") == 0))
+        result = 0; /* there was nothing that it could remove */
     json_decref(reply.json);
     arena_free(arena);
     return result;
@@ -111,28 +113,17 @@ static int webhdfs_remove(struct file_io *base, struct str location, struct erro
     return result;
 }
 
-static bool note_name(void *any, const struct key_name *name)
-{
-    (void)name;
-    *(bool *)any = true;
-    return false;
-}
-
-/* HDFS itself refuses to remove one that got a name meanwhile. */
 static int webhdfs_remove_directory(struct file_io *base, struct str location, struct error *err)
 {
     struct file_io_webhdfs *io = webhdfs_of(base);
     struct arena *arena = arena_new();
     struct hdfs_path path;
     struct file_stat stat;
-    bool found = false, any = false;
+    bool found = false;
     int result = webhdfs_path_parse(io, location, arena, &path, err);
-    if (result == 0)
+    if (result == 0 && !path.is_root)
         result = webhdfs_look(io, &path, &found, &stat, err);
-    bool goes = result == 0 && !path.is_root && found && stat.is_directory;
-    if (goes)
-        result = webhdfs_names(io, &path, note_name, &any, err);
-    if (goes && result == 0 && !any)
+    if (result == 0 && found && stat.is_directory)
         result = webhdfs_delete(io, &path, false, &found, err);
     arena_free(arena);
     return result;
@@ -144,7 +135,8 @@ static void webhdfs_close(struct file_io *base)
 {
     struct file_io_webhdfs *io = webhdfs_of(base);
     http_client_free(io->calls);
-    http_client_free(io->transfers);
+    http_client_free(io->files);
+    http_client_free(io->streams);
     (void)pthread_mutex_destroy(&io->replace_mutex);
     arena_free(io->arena);
     free(io);
@@ -223,8 +215,10 @@ int file_io_webhdfs_open(struct str root, const struct storage_options *options,
 {
     static const struct http_client_options calls = {.in_flight_max = CALLS_MAX,
                                                      .total_ms = CALL_MS};
-    static const struct http_client_options transfers = {.in_flight_max = TRANSFERS_MAX,
-                                                         .stall_ms = STALL_MS};
+    static const struct http_client_options files = {.in_flight_max = CALLS_MAX,
+                                                     .stall_ms = STALL_MS};
+    static const struct http_client_options streams = {.in_flight_max = STREAMS_MAX,
+                                                       .stall_ms = STALL_MS};
     struct file_io_webhdfs *io = calloc(1, sizeof(*io));
     if (io == NULL)
         log_fatal("out of memory");
@@ -243,7 +237,8 @@ int file_io_webhdfs_open(struct str root, const struct storage_options *options,
     if (result == 0) {
         take_identity(io, options);
         io->calls = http_client_new(&calls);
-        io->transfers = http_client_new(&transfers);
+        io->files = http_client_new(&files);
+        io->streams = http_client_new(&streams);
         *out = &io->base;
         return 0;
     }

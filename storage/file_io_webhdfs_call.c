@@ -74,8 +74,11 @@ static const struct {
 } exception_kinds[] = {
     {"FileNotFoundException", ERR_FILE_NOT_FOUND},
     {"FileAlreadyExistsException", ERR_ALREADY_EXISTS},
-    {"AccessControlException", ERR_FORBIDDEN},
-    {"SecurityException", ERR_FORBIDDEN},
+    {"AccessControlException", ERR_STORAGE_REFUSED},
+    {"SecurityException", ERR_STORAGE_REFUSED},
+    {"AuthorizationException", ERR_STORAGE_REFUSED},
+    {"AuthenticationException", ERR_STORAGE_REFUSED},
+    {"InvalidToken", ERR_STORAGE_REFUSED},
     {"ParentNotDirectoryException", ERR_FORBIDDEN},
     {"PathIsNotEmptyDirectoryException", ERR_FORBIDDEN},
     {"UnresolvedPathException", ERR_FORBIDDEN},
@@ -93,7 +96,9 @@ static const char *message_of(enum error_kind kind)
     case ERR_ALREADY_EXISTS:
         return "File already exists";
     case ERR_FORBIDDEN:
-        return "HDFS refuses the place";
+        return "Location is not a plain path to a regular file";
+    case ERR_STORAGE_REFUSED:
+        return "HDFS refuses the user or token of the warehouse";
     default:
         return "HDFS refuses the name";
     }
@@ -129,6 +134,8 @@ static int refused(struct str body, const struct hdfs_path *path, const char *ve
         for (size_t i = 0; i < sizeof(exception_kinds) / sizeof(exception_kinds[0]); i++)
             if (strcmp(reply->exception, exception_kinds[i].exception) == 0)
                 kind = exception_kinds[i].kind;
+        if (reply->below_file) /* some say AccessControlException */
+            kind = ERR_FORBIDDEN;
     }
     json_decref(json);
     if (kind == ERR_UNAVAILABLE)
@@ -262,9 +269,9 @@ static int refused_exchange(struct http_exchange *exchange, int status,
     return -1;
 }
 
-int webhdfs_open_data(struct file_io_webhdfs *io, const struct hdfs_path *path, int64_t offset,
-                      int64_t length, struct arena *arena, struct http_exchange **out,
-                      struct error *err)
+int webhdfs_open_data(struct file_io_webhdfs *io, struct http_client *datanodes,
+                      const struct hdfs_path *path, int64_t offset, int64_t length,
+                      struct arena *arena, struct http_exchange **out, struct error *err)
 {
     const struct http_response *response;
     struct str query = STR("op=OPEN");
@@ -278,7 +285,7 @@ int webhdfs_open_data(struct file_io_webhdfs *io, const struct hdfs_path *path, 
         struct str url = datanode_url(io, response, arena);
         int result = url.len == 0 ? no_redirect(response, path, "read", err) : 0;
         http_exchange_close(*out);
-        if (result != 0 || get(io->transfers, url, path, out, &response, err) != 0)
+        if (result != 0 || get(datanodes, url, path, out, &response, err) != 0)
             return -1;
     }
     if (response->status == 200)
@@ -286,8 +293,9 @@ int webhdfs_open_data(struct file_io_webhdfs *io, const struct hdfs_path *path, 
     return refused_exchange(*out, response->status, path, "read", err);
 }
 
-int webhdfs_create_data(struct file_io_webhdfs *io, const struct hdfs_path *path, int64_t bytes,
-                        struct arena *arena, struct http_exchange **out, struct error *err)
+int webhdfs_create_data(struct file_io_webhdfs *io, struct http_client *datanodes,
+                        const struct hdfs_path *path, int64_t bytes, struct arena *arena,
+                        struct http_exchange **out, struct error *err)
 {
     static const struct http_header headers[] = {
         {{"Content-Type", 12}, {"application/octet-stream", 24}}};
@@ -309,7 +317,7 @@ int webhdfs_create_data(struct file_io_webhdfs *io, const struct hdfs_path *path
     buf_free(&body);
     request = (struct http_request){
         .method = STR("PUT"), .url = url, .headers = headers, .header_count = 1};
-    if (result == 0 && http_exchange_begin(io->transfers, &request, bytes, out, err) != 0)
+    if (result == 0 && http_exchange_begin(datanodes, &request, bytes, out, err) != 0)
         result = webhdfs_unavailable(err, "write", path);
     return result;
 }

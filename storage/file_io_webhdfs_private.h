@@ -38,8 +38,9 @@ struct file_io_webhdfs {
     struct str service;  /* http://host:port/webhdfs/v1 */
     struct str identity; /* "&user.name=…", "&delegation=…" or "" */
     bool is_https;
-    struct http_client *calls;     /* the namenode */
-    struct http_client *transfers; /* datanodes */
+    struct http_client *calls;   /* the namenode */
+    struct http_client *files;   /* datanodes, whole files: what commits need */
+    struct http_client *streams; /* datanodes, readers and writers */
     const struct storage_context *context;
     pthread_mutex_t replace_mutex; /* conditions hold while a name is taken */
 };
@@ -80,9 +81,9 @@ struct hdfs_reply {
 };
 
 /* Success is an answer of 200 or 201. The error of a refusal is made of its exception:
- * FileNotFoundException ERR_FILE_NOT_FOUND, FileAlreadyExistsException ERR_ALREADY_EXISTS,
- * permissions and what is no directory ERR_FORBIDDEN, names ERR_ILLEGAL_ARGUMENT, all else
- * ERR_UNAVAILABLE. */
+ * FileNotFoundException ERR_FILE_NOT_FOUND, FileAlreadyExistsException ERR_ALREADY_EXISTS, what is
+ * no directory or leads elsewhere ERR_FORBIDDEN, permissions and tokens ERR_STORAGE_REFUSED, names
+ * ERR_ILLEGAL_ARGUMENT, all else ERR_UNAVAILABLE. */
 MUST_USE int webhdfs_call(struct file_io_webhdfs *io, const struct hdfs_op *op, struct arena *arena,
                           struct hdfs_reply *out, struct error *err);
 /* The same without an interest in what it says. */
@@ -91,14 +92,15 @@ MUST_USE int webhdfs_do(struct file_io_webhdfs *io, const struct hdfs_op *op, st
 /* {"boolean":…} */
 bool webhdfs_said_true(const struct hdfs_reply *reply);
 
-/* An OPEN whose answer's headers are there: read from the exchange, which is the caller's. */
-MUST_USE int webhdfs_open_data(struct file_io_webhdfs *io, const struct hdfs_path *path,
-                               int64_t offset, int64_t length, struct arena *arena,
-                               struct http_exchange **out, struct error *err);
+/* An OPEN whose answer's headers are there: read from the exchange, which is the caller's.
+ * `datanodes` is io->files or io->streams. */
+MUST_USE int webhdfs_open_data(struct file_io_webhdfs *io, struct http_client *datanodes,
+                               const struct hdfs_path *path, int64_t offset, int64_t length,
+                               struct arena *arena, struct http_exchange **out, struct error *err);
 /* A CREATE that waits for its bytes: so many, or HTTP_CHUNKED. */
-MUST_USE int webhdfs_create_data(struct file_io_webhdfs *io, const struct hdfs_path *path,
-                                 int64_t bytes, struct arena *arena, struct http_exchange **out,
-                                 struct error *err);
+MUST_USE int webhdfs_create_data(struct file_io_webhdfs *io, struct http_client *datanodes,
+                                 const struct hdfs_path *path, int64_t bytes, struct arena *arena,
+                                 struct http_exchange **out, struct error *err);
 /* Ends it: 0 when the datanode has the file. Closes the exchange in any case. */
 MUST_USE int webhdfs_create_end(struct http_exchange *exchange, const struct hdfs_path *path,
                                 struct error *err);
@@ -132,6 +134,7 @@ struct hdfs_target {
     enum write_mode mode;
     struct str if_match;
     bool make_directory; /* else a missing one is ERR_FILE_NOT_FOUND */
+    bool is_whole_file;  /* through io->files */
 };
 /* Takes the arena, where the target lives, in any case. */
 MUST_USE int webhdfs_writer_open(struct file_io_webhdfs *io, struct arena *arena,

@@ -77,7 +77,7 @@ static int read_once(struct file_io_webhdfs *io, const struct hdfs_path *path, s
                      struct arena *arena, struct error *err)
 {
     struct http_exchange *exchange;
-    if (webhdfs_open_data(io, path, 0, FILE_TO_END, arena, &exchange, err) != 0)
+    if (webhdfs_open_data(io, io->files, path, 0, FILE_TO_END, arena, &exchange, err) != 0)
         return -1;
     int result = http_exchange_read_all(exchange, out, err);
     if (result != 0 && err->kind != ERR_BODY_TOO_LARGE)
@@ -197,7 +197,7 @@ static int reader_start(struct file_io_webhdfs *io, struct hdfs_reader *reader, 
     file_reader_cut(base, offset, length);
     if (base->length == 0)
         return 0;
-    if (webhdfs_open_data(io, &reader->path, base->offset, base->length, reader->arena,
+    if (webhdfs_open_data(io, io->streams, &reader->path, base->offset, base->length, reader->arena,
                           &reader->exchange, err) != 0) {
         reader->exchange = NULL;
         return -1;

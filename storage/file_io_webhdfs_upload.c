@@ -247,7 +247,8 @@ static int copy_into(const struct upload *upload, const struct hdfs_path *from,
     struct http_exchange *exchange;
     char *piece = arena_alloc_array_raw(upload->arena, PIECE_BYTES, 1);
     size_t got = 1;
-    if (webhdfs_open_data(upload->io, from, 0, FILE_TO_END, upload->arena, &exchange, err) != 0)
+    if (webhdfs_open_data(upload->io, upload->io->streams, from, 0, FILE_TO_END, upload->arena,
+                          &exchange, err) != 0)
         return -1;
     int result = 0;
     while (result == 0 && got > 0) {

@@ -249,7 +249,7 @@ int webhdfs_writer_open(struct file_io_webhdfs *io, struct arena *arena,
         .announced = bytes,
     };
     writer->target.if_match = arena_str(arena, target->if_match);
-    if (webhdfs_create_data(io, &writer->temporary,
+    if (webhdfs_create_data(io, target->is_whole_file ? io->files : io->streams, &writer->temporary,
                             bytes == FILE_BYTES_UNKNOWN ? HTTP_CHUNKED : bytes, arena,
                             &writer->exchange, err) != 0) {
         writer->exchange = NULL;
@@ -260,13 +260,14 @@ int webhdfs_writer_open(struct file_io_webhdfs *io, struct arena *arena,
     return 0;
 }
 
-int webhdfs_create(struct file_io *base, struct str location, const struct file_write *write,
-                   struct file_writer **out, struct error *err)
+static int open_at(struct file_io_webhdfs *io, struct str location, const struct file_write *write,
+                   bool is_whole_file, struct file_writer **out, struct error *err)
 {
-    struct file_io_webhdfs *io = webhdfs_of(base);
     struct arena *arena = arena_new();
-    struct hdfs_target target = {
-        .mode = write->mode, .if_match = write->if_match, .make_directory = true};
+    struct hdfs_target target = {.mode = write->mode,
+                                 .if_match = write->if_match,
+                                 .make_directory = true,
+                                 .is_whole_file = is_whole_file};
     int result = webhdfs_path_parse(io, location, arena, &target.path, err);
     if (result == 0 && target.path.is_root)
         result = error_set(err, ERR_FORBIDDEN, "Location is a directory: %.*s",
@@ -277,12 +278,18 @@ int webhdfs_create(struct file_io *base, struct str location, const struct file_
     return -1;
 }
 
+int webhdfs_create(struct file_io *base, struct str location, const struct file_write *write,
+                   struct file_writer **out, struct error *err)
+{
+    return open_at(webhdfs_of(base), location, write, false, out, err);
+}
+
 int webhdfs_write_new(struct file_io *base, struct str location, struct str body, struct error *err)
 {
     struct file_writer *writer;
     struct file_stat stat;
     const struct file_write write = {.mode = FILE_CREATE, .bytes = (int64_t)body.len};
-    if (webhdfs_create(base, location, &write, &writer, err) != 0)
+    if (open_at(webhdfs_of(base), location, &write, true, &writer, err) != 0)
         return -1;
     if (writer_write(writer, body, err) == 0)
         return writer_finish(writer, &stat, err);

@@ -219,9 +219,10 @@ static void strangers_are_refused(void **state)
     ask("PUT", TOP "/wh/a/f", "op=SETPERMISSION&permission=600");
     struct file_io *theirs = open_as(ROOT, "mallory");
     struct buf buf = BUF_INIT(10);
-    assert_fails(file_io_read(theirs, stream_at(f, "a/f"), 10, &buf, &err), ERR_FORBIDDEN);
-    assert_fails(file_io_remove(theirs, stream_at(f, "a/f"), &err), ERR_FORBIDDEN);
-    assert_fails(file_io_write_new(theirs, stream_at(f, "a/g"), STR("x"), &err), ERR_FORBIDDEN);
+    assert_fails(file_io_read(theirs, stream_at(f, "a/f"), 10, &buf, &err), ERR_STORAGE_REFUSED);
+    assert_fails(file_io_remove(theirs, stream_at(f, "a/f"), &err), ERR_STORAGE_REFUSED);
+    assert_fails(file_io_write_new(theirs, stream_at(f, "a/g"), STR("x"), &err),
+                 ERR_STORAGE_REFUSED);
     file_io_close(theirs);
     stream_must_be(f, "a/f", "x");
 }

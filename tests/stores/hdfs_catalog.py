@@ -76,7 +76,7 @@ class HdfsCatalog(unittest.TestCase):
         self.assertEqual(0, status, err)
         status, _, err = make("theirs", "--endpoint", ENDPOINT, "--user", "mallory")
         self.assertNotEqual(0, status)
-        self.assertIn("HDFS refuses the place", err)
+        self.assertIn("HDFS refuses the user", err)
         status, _, err = make("nowhere", "--endpoint", "http://127.0.0.1:1", "--user", "root")
         self.assertNotEqual(0, status)
         status, _, err = make("odd", "--endpoint", "127.0.0.1", "--user", "root")
