@@ -57,7 +57,7 @@ TEST_BINS := $(TESTS:%.c=$(OUT)/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS := $(FUZZERS:%.c=$(OUT)/%)
 PRELOADS  := slow_fsync
-ENGINES   := rck,duckdb,spark,flink,kafka,cdc
+ENGINES   := rck,duckdb,spark,flink,kafka,cdc,storage_matrix
 BENCHES   := $(filter-out $(PRELOADS:%=bench/%.c),$(sort $(wildcard bench/*.c)))
 BENCH_BINS := $(BENCHES:%.c=$(OUT)/%) $(PRELOADS:%=$(OUT)/bench/%.so)
 # Cases that the tests of several backends share.
@@ -154,6 +154,7 @@ test: ## build and run all tests (T='--suite http --only tables' selects; see te
 	$(Q)tests/run.py $(T)
 
 test-engines: ## run real engines against it (T=duckdb selects)
+	$(Q)tools/prepare stores
 	$(Q)tools/prepare engines
 	$(Q)tests/run.py --suite $(or $(T),$(ENGINES))
 

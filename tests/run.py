@@ -2,7 +2,7 @@
 """Builds what is needed, runs the tests, and counts.
 
     tests/run.py [--suite unit,http,openapi,pyiceberg,docs,docker,s3,hdfs,rck,duckdb,spark,flink,
-                 kafka,cdc,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
+                 kafka,cdc,storage_matrix,kill,lint,asan,ubsan,tsan] [--quick] [--kill-cycles N] [--seed S] [--jobs N]
                  [--only TEXT]
 
 Suites: unit, the C tests and the fuzz targets on their corpora; http, the program seen from outside;
@@ -11,7 +11,7 @@ pyiceberg, a real client; gateway, AWS's clients, hostile requests and kill -9 o
 docs, the code in README.md and docs/, executed; docker, the image and the
 compose files; s3, file access and the catalog with S3 stores, sound and failing; hdfs, the same with
 HDFS; rck, the Java compatibility kit; duckdb, spark and flink, engines; kafka and cdc, pipelines
-through Flink; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and
+through Flink; storage_matrix, clients on every way to the bytes; kill, the kill loop and the tests of its checker; lint; asan, ubsan, tsan: the unit and
 the http tests on those builds. Without --suite: unit, http, openapi, pyiceberg, gateway, docs,
 docker, kill, lint; with --quick: unit, http, openapi, lint.
 Prints a line per group, the output of what failed, why tests were skipped, and at last
@@ -34,7 +34,7 @@ sys.path[0] = str(ROOT)  # not tests/, where `http` would hide Python's own
 
 SANITIZERS = ("asan", "ubsan", "tsan")
 STORES = ("moto", "radosgw")
-ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc")
+ENGINES = ("rck", "duckdb", "spark", "flink", "kafka", "cdc", "storage_matrix")
 DEFAULT = ("unit", "http", "openapi", "pyiceberg", "gateway", "docs", "docker", "kill", "lint")
 SUITES = DEFAULT + ("s3", "hdfs") + ENGINES + SANITIZERS
 QUICK = ("unit", "http", "openapi", "lint")
@@ -149,7 +149,8 @@ def client_environment(name):
 def engine_job(suite):
     """One Java at a time: their chain."""
     weight, chain = {"rck": (150, "java"), "duckdb": (75, None), "spark": (250, "java"),
-                     "flink": (220, "java"), "kafka": (45, "java"), "cdc": (45, "java")}[suite]
+                     "flink": (220, "java"), "kafka": (45, "java"), "cdc": (45, "java"),
+                     "storage_matrix": (250, "java")}[suite]
     return Job(suite, suite, [sys.executable, str(ROOT / "tests" / "engines" / f"{suite}.py")],
                weight=weight, chain=chain)
 

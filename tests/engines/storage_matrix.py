@@ -10,6 +10,7 @@ its own stores and its own firn; each client runs in the environment of tests/cl
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -197,6 +198,7 @@ def main():
     if missing_tools():
         print(f"{missing_tools()}\n0 passed, 1 failed")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the stores end too
     with World() as world:
         only = arguments.only
         clients = [c for c in CLIENTS if only == c] or CLIENTS
