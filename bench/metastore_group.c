@@ -31,6 +31,7 @@ struct result {
 };
 
 /* As long as a real one. */
+#define UUID_FORMAT "6a1d6a52-2e4b-4f11-9d3a-%012llx"
 #define LOCATION_FORMAT "s3://lake/warehouse/db/t%lld/metadata/%05lld-2f0c1f5e-3b1a-4c55-9a4e.json"
 
 static uint64_t random_state = 88172645463325252u;
@@ -182,7 +183,7 @@ struct slot { /* one commit in flight; tables number, number + IN_FLIGHT, … ar
     struct history_row history;
     struct bench *bench;
     int64_t number, table;
-    char name[20], old[200], new[200], id[40];
+    char name[20], old[200], new[200], id[40], uuid[40];
 };
 
 static void submit_next(struct slot *slot)
@@ -197,6 +198,8 @@ static void submit_next(struct slot *slot)
                            (long long)version + 1);
     int id_len = snprintf(slot->id, sizeof(slot->id), "6a1d6a52-2e4b-4f11-9d3a-%012llx",
                           (unsigned long long)random_state & 0xFFFFFFFFFFFFu);
+    int uuid_len =
+        snprintf(slot->uuid, sizeof(slot->uuid), UUID_FORMAT, (unsigned long long)slot->table);
     slot->change = (struct change){.kind = CHANGE_OBJECT_UPDATE,
                                    .warehouse_id = bench->warehouse_id,
                                    .namespace_key = STR("db"),
@@ -205,7 +208,7 @@ static void submit_next(struct slot *slot)
                                    .expect_version = version + 1,
                                    .expect_metadata_location = str_from(slot->old, (size_t)old_len),
                                    .metadata_location = str_from(slot->new, (size_t)new_len),
-                                   .uuid = STR("6a1d6a52-2e4b-4f11-9d3a-6f1f0a0e5b01")};
+                                   .uuid = str_from(slot->uuid, (size_t)uuid_len)};
     slot->history = (struct history_row){.operation = "updateTable",
                                          .commit_id = str_from(slot->id, (size_t)id_len),
                                          .request_id = STR("b0b7ac7c5a0a4d4f"),
@@ -249,7 +252,7 @@ static void fill_store(struct bench *bench)
             .namespace_key = STR("db"),
             .name = arena_printf(arena, "t%07lld", (long long)i),
             .object_kind = OBJECT_TABLE,
-            .uuid = STR("6a1d6a52-2e4b-4f11-9d3a-6f1f0a0e5b01"),
+            .uuid = arena_printf(arena, UUID_FORMAT, (unsigned long long)i),
             .metadata_location = arena_printf(arena, LOCATION_FORMAT, (long long)i, 0ll),
             .location = arena_printf(arena, "s3://lake/warehouse/db/t%lld", (long long)i),
         };

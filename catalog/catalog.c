@@ -123,6 +123,7 @@ static void update_cache(struct catalog_change *change)
         case CHANGE_NAMESPACE_CREATE:
         case CHANGE_NAMESPACE_DROP:
         case CHANGE_NAMESPACE_PROPERTIES:
+        case CHANGE_LOCATION_RESERVE:
         case CHANGE_PRINCIPAL_CREATE:
         case CHANGE_PRINCIPAL_DROP:
         case CHANGE_PRINCIPAL_ROTATE:
@@ -256,6 +257,7 @@ int catalog_outcome_error(const struct change_set *set, struct error *err)
     case CHANGE_MISSING:
     case CHANGE_NAMESPACE_MISSING:
     case CHANGE_NOT_EMPTY:
+    case CHANGE_UUID_KNOWN:
     case CHANGE_LOCATION_TAKEN:
     case CHANGE_KEY_USED:
         error_set(err, ERR_INTERNAL, "The metastore refused the change (outcome %d)",

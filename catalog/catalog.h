@@ -32,6 +32,10 @@ enum warehouse_access {
     WAREHOUSE_GATEWAY, /* through this program, with keys of its own */
 };
 
+/* What reserve_ms is beyond the life of keys that clients get: for requests begun with them, for
+ * clocks that differ, and for stores whose keys live that long at least. */
+#define RESERVE_GRACE_MS (15 * 60 * 1000ll)
+
 struct catalog_options {
     struct metastore *metastore; /* borrowed: closed after the catalog */
     storage_open_fn *storage_open;
@@ -47,9 +51,11 @@ struct catalog_options {
     const char *secret_key_file; /* seals secrets of warehouses; made at first need; borrowed */
     size_t table_cache_bytes;
     int64_t idempotency_lifetime_ms; /* 0: keys are ignored */
-    bool unique_table_locations;     /* default locations end in the table's uuid */
-    bool verify_metadata_file;       /* a load looks whether the file is still there */
-    bool implicit_idempotency;       /* a byte-identical repeat of a commit is recognised */
+    int64_t reserve_ms; /* how long a place is kept for a staged table, and for one that left it
+                         * where clients get keys: longer than the keys live */
+    bool unique_table_locations; /* default locations end in the table's uuid */
+    bool verify_metadata_file;   /* a load looks whether the file is still there */
+    bool implicit_idempotency;   /* a byte-identical repeat of a commit is recognised */
 };
 
 /* Makes the default warehouse when it is missing. */

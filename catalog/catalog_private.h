@@ -100,9 +100,9 @@ MUST_USE int catalog_namespace_row(struct catalog *catalog, struct warehouse *wa
 MUST_USE int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *warehouse,
                                           const struct namespace_ident *ns, struct error *err);
 
-/* Does another object than own_id lie at that place, in it or around it? Fits struct
- * object_places. */
-MUST_USE int catalog_location_taken(void *catalog, struct str location, int64_t own_id, bool *taken,
+/* As metastore_location_taken. Fits struct object_places. */
+MUST_USE int catalog_location_taken(void *catalog, struct str location,
+                                    const struct place_claim *claim, enum place_state *out,
                                     struct error *err);
 
 #endif

@@ -30,8 +30,8 @@ struct commit_ports {
     int (*find_repeat)(void *arg, int64_t object_id, const struct caller *caller, bool *found,
                        struct error *err);
     /* metastore_location_taken. Blocks. */
-    int (*location_taken)(void *arg, struct str location, int64_t own_id, bool *taken,
-                          struct error *err);
+    int (*location_taken)(void *arg, struct str location, const struct place_claim *claim,
+                          enum place_state *out, struct error *err);
     /* Hands the change to the metastore; change->done follows on another thread, in commit order,
      * after the cache knows. Must not block. */
     void (*submit)(void *arg, struct catalog_change *change);
@@ -39,6 +39,7 @@ struct commit_ports {
     void (*run)(void *arg, void (*fn)(void *fn_arg), void *fn_arg);
     int64_t (*now_ms)(void *arg);
     void (*uuid)(void *arg, char out[UUID_TEXT_BYTES]);
+    int64_t reserve_ms; /* as in struct catalog_options */
     bool implicit_idempotency;
 };
 

@@ -102,12 +102,19 @@ static int check_place(struct lane_work *work, const union object_metadata *next
                        struct commit_item *item, const char *uuid, const struct fold_inputs *inputs)
 {
     const struct object_version *version = work->base.version;
+    struct place_claim claim = {.uuid = work->format->head(next).uuid};
+    if (version != NULL) {
+        claim.own_id = version->row.id;
+    } else {
+        claim.holder =
+            place_holder(item->request->caller, work->warehouse, work->ident, inputs->arena);
+    }
     const struct object_places places = {
         .warehouse = work->warehouse,
         .format = work->format,
         .metadata = next,
         .before = draft_exists(work) ? &work->draft : NULL,
-        .own_id = version == NULL ? 0 : version->row.id,
+        .claim = claim,
         .taken = inputs->ports->location_taken,
         .arg = inputs->ports->arg,
     };

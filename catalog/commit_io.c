@@ -102,6 +102,7 @@ struct commit_ports commit_ports_of(struct catalog *catalog)
         .run = port_run,
         .now_ms = port_now_ms,
         .uuid = port_uuid,
+        .reserve_ms = catalog->options.reserve_ms,
         .implicit_idempotency = catalog->options.implicit_idempotency,
     };
 }

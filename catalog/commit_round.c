@@ -106,6 +106,7 @@ static const struct outcome_row outcome_rows[] = {
     [CHANGE_MISSING] = {ATTEMPT_AGAIN, ERR_NONE, NULL},
     [CHANGE_NAMESPACE_MISSING] = {ATTEMPT_AGAIN, ERR_NONE, NULL},
     [CHANGE_NOT_EMPTY] = {REFUSE, ERR_INTERNAL, "The metastore refused the commit"},
+    [CHANGE_UUID_KNOWN] = {REFUSE, ERR_ALREADY_EXISTS, "Its uuid is that of another one"},
     [CHANGE_LOCATION_TAKEN] = {REFUSE, ERR_ILLEGAL_ARGUMENT, NULL}, /* the kind's own words */
     [CHANGE_KEY_USED] = {REFUSE, ERR_UNAVAILABLE, "Idempotency key is in use"},
     [CHANGE_UNAVAILABLE] = {REFUSE, ERR_UNAVAILABLE, "The metastore is not available"},
@@ -212,9 +213,22 @@ static void round_settle(struct commit_round *round)
 
 /* ---- building the change --------------------------------------------------------------------- */
 
-static void fill_change(struct change *change, const struct lane_work *work, struct arena *arena)
+/* Who creates: the first whose change counts, as the rest build on it. */
+static const struct caller *creator_of(const struct lane_work *work)
+{
+    const struct commit_item *item = work->items;
+
+    while (item->state != ITEM_CHANGED) {
+        item = item->next;
+    }
+    return item->request->caller;
+}
+
+static void fill_change(struct change *change, const struct commit_round *round,
+                        const struct lane_work *work)
 {
     const struct object_version *base = work->base.version;
+    struct arena *arena = round->arena;
 
     *change = (struct change){
         .kind = base == NULL ? CHANGE_OBJECT_CREATE : CHANGE_OBJECT_UPDATE,
@@ -232,6 +246,11 @@ static void fill_change(struct change *change, const struct lane_work *work, str
         change->expect_id = base->row.id;
         change->expect_version = base->row.version;
         change->expect_metadata_location = base->row.metadata_location;
+        change->reserve_until_ms =
+            place_left_until(work->warehouse, work->format->kind, round->ports->reserve_ms,
+                             round->ports->now_ms(round->ports->arg));
+    } else {
+        change->holder = place_holder(creator_of(work), work->warehouse, work->ident, arena);
     }
 }
 
@@ -319,7 +338,7 @@ static void build_change(struct commit_round *round)
     for (size_t i = 0; i < round->work_count; i++) {
         struct lane_work *work = &round->works[i];
         if (work->changed) {
-            fill_change(&set->changes[set->change_count], work, round->arena);
+            fill_change(&set->changes[set->change_count], round, work);
             round->change.publish[set->change_count] = work->version;
             add_rows(round, set, work, set->change_count++);
         } else {

@@ -62,9 +62,9 @@ int catalog_namespace_must_exist(struct catalog *catalog, struct warehouse *ware
     return result;
 }
 
-int catalog_location_taken(void *catalog, struct str location, int64_t own_id, bool *taken,
-                           struct error *err)
+int catalog_location_taken(void *catalog, struct str location, const struct place_claim *claim,
+                           enum place_state *out, struct error *err)
 {
     const struct catalog_options *options = &((struct catalog *)catalog)->options;
-    return metastore_location_taken(options->metastore, location, own_id, taken, err);
+    return metastore_location_taken(options->metastore, location, claim, out, err);
 }

@@ -43,6 +43,35 @@ int new_object_check_name(struct new_object *new, bool overwrite, struct error *
     return object_name_taken(new->format, new->existing.kind, new->ident, err);
 }
 
+/* Is the uuid another object's? Two names for one table would each write what the other one reads,
+ * and remove it (reliability.md L06). Of one in another warehouse no name is told. */
+static int refuse_known_uuid(struct new_object *new, struct error *err)
+{
+    struct object_row other;
+    struct str uuid = new->format->head(&new->version->metadata).uuid;
+    bool found = false;
+
+    if (uuid.len == 0 || new->format->kind == OBJECT_FUNCTION) {
+        return 0;
+    }
+    if (metastore_object_find_uuid(new->catalog->options.metastore, uuid, new->arena, &other,
+                                   &found, err) != 0) {
+        return -1;
+    }
+    if (!found || other.id == new->existing.id) {
+        return 0;
+    }
+    const char *name = object_format(other.kind)->name;
+    if (other.warehouse_id != new->warehouse->id) {
+        return error_set(err, ERR_ALREADY_EXISTS, "%s already exists in another warehouse: %.*s",
+                         name, STR_ARG(uuid));
+    }
+    const struct identifier ident = {.ns = namespace_from_key(other.namespace_key, new->arena),
+                                     .name = other.name};
+    return error_set(err, ERR_ALREADY_EXISTS, "%s already exists as %.*s: %.*s", name,
+                     STR_ARG(identifier_display(&ident, new->arena)), STR_ARG(uuid));
+}
+
 static int outcome_error(struct new_object *new, const struct change_set *set, struct error *err)
 {
     struct str ns = namespace_display(&new->ident->ns, new->arena);
@@ -56,6 +85,11 @@ static int outcome_error(struct new_object *new, const struct change_set *set, s
         return object_name_taken(new->format, object_other_kind(kind), new->ident, err);
     case CHANGE_NAMESPACE_MISSING:
         return error_set(err, ERR_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s", STR_ARG(ns));
+    case CHANGE_UUID_KNOWN:
+        return refuse_known_uuid(new, err) != 0
+                   ? -1
+                   : error_set(err, ERR_ALREADY_EXISTS,
+                               "%s existed a moment ago under another name", new->format->name);
     case CHANGE_LOCATION_TAKEN:
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s: %.*s", new->format->location_overlap,
                          STR_ARG(head.location));
@@ -69,6 +103,11 @@ static int outcome_error(struct new_object *new, const struct change_set *set, s
         break;
     }
     return catalog_outcome_error(set, err);
+}
+
+static struct str holder_of(const struct new_object *new)
+{
+    return place_holder(new->caller, new->warehouse, new->ident, new->arena);
 }
 
 /* One change: create the row, or swing the existing one to the new version. */
@@ -93,6 +132,12 @@ static enum change_outcome submit_row(struct new_object *new, struct catalog_cha
         .location = row->location,
         .places = new->places.beside,
         .place_count = new->places.beside_count,
+        .holder = holder_of(new),
+        .reserve_until_ms = new->existing.id == 0
+                                ? 0
+                                : place_left_until(new->warehouse, new->format->kind,
+                                                   new->catalog->options.reserve_ms,
+                                                   clock_now_ms(new->catalog->options.clock)),
     };
     *history = catalog_history(new->catalog, new->caller, 0, new->arena);
     memset(change, 0, sizeof *change);
@@ -117,7 +162,9 @@ static int check_places(struct new_object *new, const union object_metadata *met
         .warehouse = new->warehouse,
         .format = new->format,
         .metadata = metadata,
-        .own_id = new->existing.id,
+        .claim = {.own_id = new->existing.id,
+                  .uuid = new->format->head(metadata).uuid,
+                  .holder = holder_of(new)},
         .taken = catalog_location_taken,
         .arg = new->catalog,
     };
@@ -160,6 +207,38 @@ int new_object_build(struct new_object *new, const union object_metadata *metada
     row.uuid = head.uuid;
     new->version = object_version_build(metadata, &row);
     return 0;
+}
+
+bool new_object_needs_reservation(const struct new_object *new, struct str asked)
+{
+    bool nobody_could_name_it = asked.len == 0 && new->catalog->options.unique_table_locations;
+
+    return !nobody_could_name_it || new->places.beside_count > 0;
+}
+
+int new_object_reserve(struct new_object *new, struct error *err)
+{
+    const struct object_row *row = &new->version->row;
+    const struct catalog_options *options = &new->catalog->options;
+    struct change *c = ARENA_NEW(new->arena, struct change);
+    struct catalog_change change = {.set = {.changes = c, .change_count = 1}};
+
+    *c = (struct change){
+        .kind = CHANGE_LOCATION_RESERVE,
+        .warehouse_id = new->warehouse->id,
+        .namespace_key = row->namespace_key,
+        .name = row->name,
+        .object_kind = new->format->kind,
+        .uuid = row->uuid,
+        .location = row->location,
+        .places = new->places.beside,
+        .place_count = new->places.beside_count,
+        .holder = holder_of(new),
+        .reserve_until_ms = clock_now_ms(options->clock) + options->reserve_ms,
+    };
+    return catalog_apply(new->catalog, &change) == CHANGE_APPLIED
+               ? 0
+               : outcome_error(new, &change.set, err);
 }
 
 static void submit_to_catalog(void *catalog, struct catalog_change *change)
@@ -246,7 +325,8 @@ static int read_registered(struct new_object *new, struct str metadata_location,
         return -1;
     }
     struct object_version *version = new->version;
-    if (new->format->has_place && check_places(new, &version->metadata, err) != 0) {
+    if (refuse_known_uuid(new, err) != 0 ||
+        (new->format->has_place &&check_places(new, &version->metadata, err) != 0)) {
         return -1;
     }
     version->row.location = arena_str(version->arena, new->places.location);

@@ -54,15 +54,25 @@ static int refuse_taken(const struct check *check, const struct location *locati
                         const char *what, struct error *err)
 {
     const struct object_places *places = check->places;
-    bool taken = false;
+    enum place_state state = PLACE_FREE;
 
-    if (places->taken(places->arg, location->text, places->own_id, &taken, err) != 0) {
+    if (places->taken(places->arg, location->text, &places->claim, &state, err) != 0) {
         return -1;
     }
-    return taken ? error_set(err, ERR_ILLEGAL_ARGUMENT, "%s overlaps another %s: %.*s", what,
-                             places->format->kind == OBJECT_TABLE ? "table's" : "object's",
-                             STR_ARG(location->text))
-                 : 0;
+    switch (state) {
+    case PLACE_FREE:
+        break;
+    case PLACE_RESERVED:
+        return error_set(err, ERR_ILLEGAL_ARGUMENT,
+                         "%s is reserved: a table that was staged, dropped or moved may still be "
+                         "written there; try later, or another place: %.*s",
+                         what, STR_ARG(location->text));
+    case PLACE_TAKEN:
+        return error_set(err, ERR_ILLEGAL_ARGUMENT, "%s overlaps another %s: %.*s", what,
+                         places->format->kind == OBJECT_TABLE ? "table's" : "object's",
+                         STR_ARG(location->text));
+    }
+    return 0;
 }
 
 /* A place besides the table's own. */
@@ -225,6 +235,23 @@ int free_location_check(const struct object_places *places, struct str location,
         return -1;
     }
     return refuse_taken(&check, &check.own, what.ptr, err);
+}
+
+struct str place_holder(const struct caller *caller, const struct warehouse *warehouse,
+                        const struct identifier *ident, struct arena *arena)
+{
+    struct str ns = namespace_key(&ident->ns, arena);
+
+    return arena_printf(arena, "%.*s\x1e%lld\x1e%.*s\x1e%.*s", STR_ARG(caller->principal),
+                        (long long)warehouse->id, STR_ARG(ns), STR_ARG(ident->name));
+}
+
+int64_t place_left_until(const struct warehouse *warehouse, enum object_kind kind,
+                         int64_t reserve_ms, int64_t now_ms)
+{
+    bool has_keys = kind == OBJECT_TABLE && warehouse->access != WAREHOUSE_DIRECT;
+
+    return has_keys ? now_ms + reserve_ms : 0;
 }
 
 struct str object_location_default(const struct warehouse *warehouse,

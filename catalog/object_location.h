@@ -13,9 +13,10 @@ struct object_places {
     const struct object_format *format;
     const union object_metadata *metadata;
     const union object_metadata *before; /* judged when it became true; NULL: nothing was */
-    int64_t own_id;                      /* of the object's row; 0: there is none yet */
-    /* Is a place another object's? metastore_location_taken, or a test's. Blocks. */
-    int (*taken)(void *arg, struct str location, int64_t own_id, bool *taken, struct error *err);
+    struct place_claim claim;
+    /* Is a place free? metastore_location_taken, or a test's. Blocks. */
+    int (*taken)(void *arg, struct str location, const struct place_claim *claim,
+                 enum place_state *out, struct error *err);
     void *arg;
 };
 
@@ -41,6 +42,17 @@ MUST_USE int object_places_check(const struct object_places *places, struct aren
  * not name there? */
 bool object_places_differ(const struct object_format *format, const union object_metadata *a,
                           const union object_metadata *b);
+
+/* The one who may take a place that is reserved for him without the uuid: who asks, for that name.
+ * So a create that was staged and came to nothing can be tried again, by its own user. */
+struct str place_holder(const struct caller *caller, const struct warehouse *warehouse,
+                        const struct identifier *ident, struct arena *arena);
+
+/* Until when the place that an object leaves stays reserved for its uuid: as long as keys for it
+ * may live. 0: clients have keys of their own, so nothing is gained (contract/reliability.md L10).
+ */
+int64_t place_left_until(const struct warehouse *warehouse, enum object_kind kind,
+                         int64_t reserve_ms, int64_t now_ms);
 
 /* {root}/{level}/…/{name}[-{uuid without dashes}] */
 struct str object_location_default(const struct warehouse *warehouse,

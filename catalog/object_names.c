@@ -84,6 +84,11 @@ static struct change change_of_row(enum change_kind kind, const struct name_chan
         .expect_id = row->id,
         .expect_version = row->version,
         .expect_metadata_location = row->metadata_location,
+        .reserve_until_ms =
+            kind != CHANGE_OBJECT_DROP
+                ? 0
+                : place_left_until(use->warehouse, row->kind, use->catalog->options.reserve_ms,
+                                   clock_now_ms(use->catalog->options.clock)),
     };
 }
 

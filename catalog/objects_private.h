@@ -92,6 +92,13 @@ struct str new_object_location(const struct new_object *new, struct str asked, c
 MUST_USE int new_object_build(struct new_object *new, const union object_metadata *metadata,
                               bool staged, struct error *err);
 
+/* What is staged is told where it will lie, and keys for it: nobody else may come there before it
+ * is committed (reliability.md L04). Not needed where nobody else could name the place, below a
+ * uuid that was made for it a moment ago; `asked` as above. Errors: ERR_ILLEGAL_ARGUMENT,
+ * ERR_UNAVAILABLE. */
+bool new_object_needs_reservation(const struct new_object *new, struct str asked);
+MUST_USE int new_object_reserve(struct new_object *new, struct error *err);
+
 /* Writes the file and the row. `overwrite` as for check_name. */
 MUST_USE int new_object_store(struct new_object *new, bool overwrite, struct error *err);
 

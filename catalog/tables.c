@@ -111,6 +111,8 @@ int catalog_table_create(struct catalog *catalog, struct warehouse *warehouse,
     }
     if (rc == 0 && !create->stage_create) {
         rc = new_object_store(&new, false, err);
+    } else if (rc == 0 && new_object_needs_reservation(&new, create->location)) {
+        rc = new_object_reserve(&new, err);
     }
     if (rc == 0) {
         make_directories(&new);

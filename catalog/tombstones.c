@@ -133,11 +133,14 @@ int catalog_table_buried(struct catalog *catalog, const struct warehouse *wareho
 {
     assert((ident == NULL) != (place == NULL));
     *found = find(catalog, warehouse, ident, place, principal, arena, out);
+    /* Reserved they are for the table itself: it left them so, for longer than a tombstone stands.
+     */
+    const struct place_claim nobody = {0};
     for (size_t i = 0; *found && i < out->location_count; i++) {
-        bool taken = false;
-        if (catalog_location_taken(catalog, out->locations[i], 0, &taken, err) != 0)
+        enum place_state state = PLACE_FREE;
+        if (catalog_location_taken(catalog, out->locations[i], &nobody, &state, err) != 0)
             return -1;
-        *found = !taken;
+        *found = state != PLACE_TAKEN;
     }
     return 0;
 }

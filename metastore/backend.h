@@ -26,7 +26,10 @@ struct metastore_backend {
     int (*object_list)(struct metastore *store, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);
-    int (*location_taken)(struct metastore *store, struct str location, int64_t own_id, bool *taken,
+    int (*object_find_uuid)(struct metastore *store, struct str uuid, struct arena *arena,
+                            struct object_row *out, bool *found, struct error *err);
+    int (*location_taken)(struct metastore *store, struct str location,
+                          const struct place_claim *claim, enum place_state *out,
                           struct error *err);
     int (*history_list)(struct metastore *store, const struct object_name *object,
                         int64_t before_sequence, size_t limit, struct arena *arena,

@@ -13,7 +13,7 @@ static const struct metastore_backend *backend_of(const struct metastore *store)
     assert(backend->name && backend->close && backend->submit && backend->health);
     assert(backend->warehouse_find && backend->warehouse_list && backend->namespace_find);
     assert(backend->namespace_list && backend->object_find && backend->object_list);
-    assert(backend->location_taken);
+    assert(backend->location_taken && backend->object_find_uuid);
     assert(backend->history_list && backend->history_find && backend->idempotency_find);
     assert(backend->job_list && backend->report_list && backend->expire);
     assert(backend->object_find_at && backend->principal_list && backend->signing_key_list);
@@ -43,6 +43,23 @@ static bool is_global(enum change_kind kind)
            kind == CHANGE_PRINCIPAL_ROTATE || kind == CHANGE_SIGNING_KEY_ADD;
 }
 
+static bool has_places(enum change_kind kind)
+{
+    return kind == CHANGE_OBJECT_CREATE || kind == CHANGE_OBJECT_UPDATE ||
+           kind == CHANGE_LOCATION_RESERVE;
+}
+
+static void check_places(const struct change *change)
+{
+    assert(change->place_count == 0 || has_places(change->kind));
+    for (size_t i = 0; i < change->place_count; i++)
+        assert(change->places[i].len > 0);
+    assert(change->reserve_until_ms == 0 || change->kind == CHANGE_OBJECT_DROP ||
+           (has_places(change->kind) && change->kind != CHANGE_OBJECT_CREATE));
+    if (change->kind == CHANGE_LOCATION_RESERVE)
+        assert(change->location.len > 0 && change->uuid.len > 0 && change->reserve_until_ms > 0);
+}
+
 static void check_change(const struct change *change)
 {
     assert(change->kind <= CHANGE_NOTHING);
@@ -57,10 +74,7 @@ static void check_change(const struct change *change)
         assert(change->name.len > 0);
     if (change->kind == CHANGE_OBJECT_CREATE)
         assert(change->object_kind >= OBJECT_TABLE && change->object_kind <= OBJECT_FUNCTION);
-    assert(change->place_count == 0 || change->kind == CHANGE_OBJECT_CREATE ||
-           change->kind == CHANGE_OBJECT_UPDATE);
-    for (size_t i = 0; i < change->place_count; i++)
-        assert(change->places[i].len > 0);
+    check_places(change);
     if (change->kind == CHANGE_OBJECT_RENAME)
         assert(change->to_namespace_key.len > 0 && change->to_name.len > 0);
 }
@@ -160,11 +174,19 @@ int metastore_object_list(struct metastore *store, const struct object_name *in_
     return backend_of(store)->object_list(store, in_namespace, page, arena, out, err);
 }
 
-int metastore_location_taken(struct metastore *store, struct str location, int64_t own_id,
-                             bool *taken, struct error *err)
+int metastore_object_find_uuid(struct metastore *store, struct str uuid, struct arena *arena,
+                               struct object_row *out, bool *found, struct error *err)
 {
-    assert(location.len > 0 && own_id >= 0);
-    return backend_of(store)->location_taken(store, location, own_id, taken, err);
+    assert(uuid.len > 0);
+    return backend_of(store)->object_find_uuid(store, uuid, arena, out, found, err);
+}
+
+int metastore_location_taken(struct metastore *store, struct str location,
+                             const struct place_claim *claim, enum place_state *out,
+                             struct error *err)
+{
+    assert(location.len > 0 && claim->own_id >= 0);
+    return backend_of(store)->location_taken(store, location, claim, out, err);
 }
 
 int metastore_history_list(struct metastore *store, const struct object_name *object,

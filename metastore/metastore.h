@@ -29,17 +29,21 @@ enum change_kind {
                                   * NAMESPACE_EMPTY_PROPERTIES; EXISTS, MISSING (warehouse) */
     CHANGE_NAMESPACE_DROP,       /* MISSING, NOT_EMPTY (objects or child namespaces) */
     CHANGE_NAMESPACE_PROPERTIES, /* expect_version, properties; MISSING, CONFLICT */
-    CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location, places;
-                                  * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND, LOCATION_TAKEN */
+    CHANGE_OBJECT_CREATE,        /* kind, uuid, metadata_location, location, places, holder;
+                                  * NAMESPACE_MISSING, EXISTS, EXISTS_OTHER_KIND, UUID_KNOWN,
+                                  * LOCATION_TAKEN */
     CHANGE_OBJECT_UPDATE,        /* expect_id, expect_version and expect_metadata_location must all
                                   * hold (CONFLICT); new metadata_location, uuid, location (an
                                   * absent uuid or location stays), places (always all of them:
-                                  * those it had are replaced); MISSING, LOCATION_TAKEN */
-    CHANGE_OBJECT_DROP,          /* expect_* as above; its location and places are free again;
-                                  * MISSING, CONFLICT */
+                                  * those it had are replaced), reserve_until_ms; MISSING,
+                                  * UUID_KNOWN, LOCATION_TAKEN */
+    CHANGE_OBJECT_DROP,          /* expect_* as above, reserve_until_ms; its location and places are
+                                  * free again, or reserved; MISSING, CONFLICT */
     CHANGE_OBJECT_RENAME,        /* expect_id; to_namespace_key, to_name; location and places stay;
                                   * MISSING, CONFLICT, NAMESPACE_MISSING, EXISTS,
                                   * EXISTS_OTHER_KIND */
+    CHANGE_LOCATION_RESERVE,     /* location, places, uuid, holder, reserve_until_ms: kept as those
+                                  * of an object would be; LOCATION_TAKEN */
     CHANGE_PRINCIPAL_CREATE,     /* principal (all but id and version); EXISTS (name, client_id) */
     CHANGE_PRINCIPAL_DROP,       /* name; MISSING */
     CHANGE_PRINCIPAL_ROTATE,     /* name, principal->secret_digest; MISSING */
@@ -55,8 +59,9 @@ enum change_outcome {
     CHANGE_MISSING,
     CHANGE_NAMESPACE_MISSING,
     CHANGE_NOT_EMPTY,
+    CHANGE_UUID_KNOWN,     /* another table or view has that uuid, in any warehouse */
     CHANGE_LOCATION_TAKEN, /* the location, or one of the places, lies in, above or at another
-                            * object's location or places */
+                            * object's location or places, or what is reserved for others */
     CHANGE_KEY_USED,       /* the idempotency key has a record that lives beyond the new one's
                             * created_ms; comes before any other refusal */
     CHANGE_UNAVAILABLE,    /* definitely not applied: disk full, shutting down, store refused */
@@ -77,6 +82,11 @@ struct change {
      * does. */
     const struct str *places;
     size_t place_count;
+    /* A reservation keeps a place for the object of its uuid, and for its holder (opaque), until
+     * metastore_expire finds it past its time, or one of the two takes the place: then those at and
+     * below it end. What an object leaves is reserved for its uuid alone. */
+    struct str holder;        /* STR_NONE: nobody */
+    int64_t reserve_until_ms; /* 0: what the object leaves is free at once */
     struct str to_namespace_key, to_name;
     const struct principal_row *principal;
     const struct signing_key_row *signing_key;
@@ -109,23 +119,6 @@ struct change_set {
 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
-
-struct page_request { /* keyset: rows after `after` in byte order */
-    struct str after; /* STR_NONE: from the start */
-    size_t limit;     /* 0 = all */
-};
-
-struct name_list {
-    struct str *names; /* namespace keys, or object names */
-    size_t count;
-    bool more; /* rows remain after the last one */
-};
-
-struct object_name {
-    int64_t warehouse_id;
-    struct str namespace_key, name;
-    enum object_kind kind; /* 0: a table or view */
-};
 
 struct metastore;
 
@@ -170,11 +163,16 @@ MUST_USE int metastore_object_find_at(struct metastore *store, struct str locati
 MUST_USE int metastore_object_list(struct metastore *store, const struct object_name *in_namespace,
                                    const struct page_request *page, struct arena *arena,
                                    struct name_list *out, struct error *err);
-/* Does another object than own_id (0: any) lie at that canonical place, in it or around it, with
- * its location or one of its places, in any warehouse? A look before anything is written there; the
- * change itself is judged again. */
-MUST_USE int metastore_location_taken(struct metastore *store, struct str location, int64_t own_id,
-                                      bool *taken, struct error *err);
+/* Finds a table or view by its uuid, in any warehouse. */
+MUST_USE int metastore_object_find_uuid(struct metastore *store, struct str uuid,
+                                        struct arena *arena, struct object_row *out, bool *found,
+                                        struct error *err);
+/* Does another object lie at that canonical place, in it or around it, with its location or one of
+ * its places, in any warehouse; or is such a place reserved for others? A look before anything is
+ * written there; the change itself is judged again. */
+MUST_USE int metastore_location_taken(struct metastore *store, struct str location,
+                                      const struct place_claim *claim, enum place_state *out,
+                                      struct error *err);
 /* Newest first; before_sequence 0 = from the newest. The object is found by its current name; with
  * an empty name: all of the warehouse. */
 MUST_USE int metastore_history_list(struct metastore *store, const struct object_name *object,
@@ -202,7 +200,7 @@ MUST_USE int metastore_principal_list(struct metastore *store, struct arena *are
 MUST_USE int metastore_signing_key_list(struct metastore *store, struct arena *arena,
                                         struct signing_key_row **out, size_t *count,
                                         struct error *err);
-/* Removes idempotency records past their time; called by the janitor. */
+/* Removes idempotency records and reservations past their time; called by the janitor. */
 MUST_USE int metastore_expire(struct metastore *store, int64_t now_ms, struct error *err);
 /* writable false: reads go on, writes answer UNAVAILABLE (disk full, fail-stopped). */
 MUST_USE int metastore_health(struct metastore *store, bool *writable, struct error *err);

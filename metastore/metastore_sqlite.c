@@ -152,7 +152,14 @@ static void run_expire(struct sqlite_connection *writer, struct sqlite_task *tas
     sql_int(&query, task->now_ms);
     sql_int(&query, EXPIRE_ROWS);
     sql_run(&query);
-    task->rows = sqlite3_changes64(writer->handle);
+    int64_t records = sqlite3_changes64(writer->handle);
+    query = sql_start(writer, "DELETE FROM reservation WHERE location IN (SELECT location FROM"
+                              " reservation WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)");
+    sql_int(&query, task->now_ms);
+    sql_int(&query, EXPIRE_ROWS);
+    sql_run(&query);
+    int64_t reservations = sqlite3_changes64(writer->handle);
+    task->rows = records > reservations ? records : reservations;
 }
 
 static int expire(struct metastore *base, int64_t now_ms, struct error *err)
@@ -202,6 +209,7 @@ const struct metastore_backend sqlite_backend = {
     .namespace_list = sqlite_namespace_list,
     .object_find = sqlite_object_find,
     .object_find_at = sqlite_object_find_at,
+    .object_find_uuid = sqlite_object_find_uuid,
     .object_list = sqlite_object_list,
     .location_taken = sqlite_object_location_taken,
     .history_list = sqlite_history_list,

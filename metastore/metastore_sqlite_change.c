@@ -242,6 +242,28 @@ static enum change_outcome namespace_properties(struct change_run *run)
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
+/* Is there another table or view of that uuid? */
+static bool uuid_is_known(struct sqlite_connection *writer, const struct change *change,
+                          int64_t own_id)
+{
+    if (change->object_kind == OBJECT_FUNCTION || change->uuid.len == 0)
+        return false;
+    struct sql_query query =
+        sql_start(writer, "SELECT 1 FROM object WHERE uuid = ? AND kind <> 3 AND id <> ?");
+    sql_text(&query, change->uuid);
+    sql_int(&query, own_id);
+    bool known = sql_row(&query);
+    sql_end(&query);
+    return known;
+}
+
+static bool location_is_free(const struct change_run *run, const struct sqlite_location_key *key,
+                             int64_t own_id)
+{
+    const struct place_claim claim = sqlite_claim_of(run->change, own_id);
+    return sqlite_location_state(run->writer, key, &claim) == PLACE_FREE;
+}
+
 static enum change_outcome object_create(struct change_run *run)
 {
     struct change *change = run->change;
@@ -251,9 +273,11 @@ static enum change_outcome object_create(struct change_run *run)
     int64_t taken_by = name_taken_by(run->writer, in, change->name, change->object_kind);
     if (taken_by != 0)
         return taken_by == (int64_t)change->object_kind ? CHANGE_EXISTS : CHANGE_EXISTS_OTHER_KIND;
+    if (uuid_is_known(run->writer, change, 0))
+        return CHANGE_UUID_KNOWN;
     struct sqlite_location_key key;
     sqlite_location_key_of(change->location, &key);
-    if (sqlite_location_taken(run->writer, &key, 0) || sqlite_places_taken(run->writer, change, 0))
+    if (!location_is_free(run, &key, 0) || sqlite_places_taken(run->writer, change, 0))
         return CHANGE_LOCATION_TAKEN;
 
     struct sql_query query =
@@ -272,12 +296,23 @@ static enum change_outcome object_create(struct change_run *run)
     change->version = 1;
     if (change->place_count > 0)
         sqlite_places_write(run->writer, change, change->id);
+    sqlite_reservations_end(run->writer, change);
     return CHANGE_APPLIED;
 }
 
-/* The columns that seldom change: they cost nothing while they stay. */
-static void object_move(struct change_run *run, int64_t id, struct str location_key)
+/* What seldom changes: it costs nothing while it stays. */
+static void object_move(struct change_run *run, const struct object_state *object, bool places_stay,
+                        struct str location_key)
 {
+    const struct change *change = run->change;
+    int64_t id = change->expect_id;
+    if (!object->same_location && change->reserve_until_ms > 0)
+        sqlite_reserve_location(run->writer, id, change->reserve_until_ms);
+    if (!places_stay && change->reserve_until_ms > 0)
+        sqlite_reserve_places(run->writer, id, change->reserve_until_ms);
+    sqlite_reservations_end(run->writer, change);
+    if (!places_stay)
+        sqlite_places_write(run->writer, change, id);
     struct sql_query query =
         sql_start(run->writer, "UPDATE object SET uuid = coalesce(?, uuid),"
                                " location = coalesce(?, location) WHERE id = ?");
@@ -304,15 +339,15 @@ static enum change_outcome object_update(struct change_run *run)
         return CHANGE_CONFLICT;
     bool places_stay = (!object.has_places && change->place_count == 0) ||
                        sqlite_places_stay(run->writer, change, change->expect_id);
-    if (!object.same_location && sqlite_location_taken(run->writer, &key, change->expect_id))
+    if (!object.same_uuid && uuid_is_known(run->writer, change, change->expect_id))
+        return CHANGE_UUID_KNOWN;
+    if (!object.same_location && !location_is_free(run, &key, change->expect_id))
         return CHANGE_LOCATION_TAKEN;
     if (!places_stay && sqlite_places_taken(run->writer, change, change->expect_id))
         return CHANGE_LOCATION_TAKEN;
 
-    if (!places_stay)
-        sqlite_places_write(run->writer, change, change->expect_id);
-    if (!object.same_location || !object.same_uuid)
-        object_move(run, change->expect_id, key.text);
+    if (!object.same_location || !object.same_uuid || !places_stay)
+        object_move(run, &object, places_stay, key.text);
     struct sql_query query =
         sql_start(run->writer, "UPDATE object SET version = ?, history_newest = ?,"
                                " metadata_location = ? WHERE id = ?");
@@ -335,6 +370,10 @@ static enum change_outcome object_drop(struct change_run *run)
         return not_expected(run);
     if (!object.expected)
         return CHANGE_CONFLICT;
+    if (change->reserve_until_ms > 0) {
+        sqlite_reserve_location(run->writer, change->expect_id, change->reserve_until_ms);
+        sqlite_reserve_places(run->writer, change->expect_id, change->reserve_until_ms);
+    }
     if (object.has_places)
         sqlite_places_write(run->writer, NULL, change->expect_id);
     struct sql_query query = sql_start(run->writer, "DELETE FROM object WHERE id = ?");
@@ -389,6 +428,7 @@ enum change_outcome sqlite_change_apply(struct change_run *run)
         [CHANGE_OBJECT_UPDATE] = object_update,
         [CHANGE_OBJECT_DROP] = object_drop,
         [CHANGE_OBJECT_RENAME] = object_rename,
+        [CHANGE_LOCATION_RESERVE] = sqlite_location_reserve,
         [CHANGE_PRINCIPAL_CREATE] = sqlite_principal_create,
         [CHANGE_PRINCIPAL_DROP] = sqlite_principal_drop,
         [CHANGE_PRINCIPAL_ROTATE] = sqlite_principal_rotate,

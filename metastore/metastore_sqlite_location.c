@@ -1,6 +1,11 @@
 /* The overlap index: which objects lie at a place, in it or around it, with their location or one
- * of their places (object.location, object_place.location). Asked by changes, inside their
- * transaction, where it decides; and by readers, before anything is written there. */
+ * of their places (object.location, object_place.location), and for whom it is reserved
+ * (reservation.location). Asked by changes, inside their transaction, where it decides; and by
+ * readers, before anything is written there.
+ *
+ * 1. No reservation lies at or below an object's location or places, unless it was left there by
+ *    that object and is open to it: who comes ends those at and below his place.
+ * 2. Time plays no part: a reservation holds until it is removed. */
 #include "metastore/metastore_sqlite_location.h"
 
 #include <assert.h>
@@ -18,54 +23,63 @@ void sqlite_location_key_of(struct str location, struct sqlite_location_key *key
     key->text = str_from(key->bytes, len);
 }
 
-static bool other_object_at(struct sqlite_connection *connection, struct str key, int64_t own_id)
+/* Of three values: the object's own id, and the two that open a reservation. */
+#define NOT_OWN(id_column) id_column " <> ?3"
+#define NOT_RESERVED_FOR "(?4 = '' OR uuid <> ?4) AND (?5 = '' OR holder <> ?5)"
+
+/* Whether the places `from` <= place < `end` hold anything that keeps the claim away. */
+static enum place_state state_between(struct sqlite_connection *connection, const char *sql,
+                                      struct str from, struct str end,
+                                      const struct place_claim *claim)
 {
-    struct sql_query query =
-        sql_start(connection, "SELECT 1 FROM object WHERE location = ?1 AND id <> ?2 UNION ALL"
-                              " SELECT 1 FROM object_place WHERE location = ?1"
-                              " AND object_id <> ?2");
-    sql_text(&query, key);
-    sql_int(&query, own_id);
-    bool found = sql_row(&query);
+    struct sql_query query = sql_start(connection, sql);
+    sql_text(&query, from);
+    sql_text(&query, end);
+    sql_int(&query, claim->own_id);
+    sql_text(&query, claim->uuid);
+    sql_text(&query, claim->holder);
+    enum place_state state =
+        sql_row(&query) ? (enum place_state)sql_get_int(&query, 0) : PLACE_FREE;
     sql_end(&query);
-    return found;
+    return state;
 }
 
-static bool other_object_below(struct sqlite_connection *connection,
-                               const struct sqlite_location_key *key, int64_t own_id)
+#define STATE_OF(at)                                                                          \
+    "SELECT 1 FROM object WHERE " at                                                          \
+    " AND " NOT_OWN("id") " UNION ALL"                                                        \
+                          " SELECT 1 FROM object_place WHERE " at                             \
+                          " AND " NOT_OWN("object_id") " UNION ALL"                           \
+                                                       " SELECT 2 FROM reservation WHERE " at \
+                                                       " AND " NOT_RESERVED_FOR
+static const char state_at[] = STATE_OF("location = ?1 AND ?2 = ''");
+static const char state_below[] = STATE_OF("location >= ?1 AND location < ?2");
+static_assert(PLACE_TAKEN == 1 && PLACE_RESERVED == 2, "what the statements say");
+
+/* The first text that no longer begins with the key: '0' follows '/'. */
+static struct str end_of(const struct sqlite_location_key *key, char out[static sizeof(key->bytes)])
 {
-    /* '0' follows '/': the first text that no longer begins with the key. */
-    char end[sizeof(key->bytes)];
-    memcpy(end, key->text.ptr, key->text.len);
-    end[key->text.len - 1] = '/' + 1;
-    struct sql_query query =
-        sql_start(connection, "SELECT 1 FROM object"
-                              " WHERE location >= ?1 AND location < ?2 AND id <> ?3 UNION ALL"
-                              " SELECT 1 FROM object_place"
-                              " WHERE location >= ?1 AND location < ?2 AND object_id <> ?3");
-    sql_text(&query, key->text);
-    sql_text(&query, str_from(end, key->text.len));
-    sql_int(&query, own_id);
-    bool found = sql_row(&query);
-    sql_end(&query);
-    return found;
+    memcpy(out, key->text.ptr, key->text.len);
+    out[key->text.len - 1] = '/' + 1;
+    return str_from(out, key->text.len);
 }
 
-bool sqlite_location_taken(struct sqlite_connection *connection,
-                           const struct sqlite_location_key *key, int64_t own_id)
+enum place_state sqlite_location_state(struct sqlite_connection *connection,
+                                       const struct sqlite_location_key *key,
+                                       const struct place_claim *claim)
 {
     struct str text = key->text;
+    char end[sizeof(key->bytes)];
     if (text.ptr == NULL)
-        return false;
-    if (other_object_below(connection, key, own_id))
-        return true;
+        return PLACE_FREE;
+    enum place_state state = state_between(connection, state_below, text, end_of(key, end), claim);
     size_t at = 0; /* behind scheme:// */
     while (at + 3 < text.len && memcmp(text.ptr + at, "://", 3) != 0)
         at++;
-    for (at += 3; at + 1 < text.len; at++)
-        if (text.ptr[at] == '/' && other_object_at(connection, str_from(text.ptr, at + 1), own_id))
-            return true;
-    return false;
+    for (at += 3; state == PLACE_FREE && at + 1 < text.len; at++)
+        if (text.ptr[at] == '/')
+            state =
+                state_between(connection, state_at, str_from(text.ptr, at + 1), STR_NONE, claim);
+    return state;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -92,10 +106,11 @@ static bool names_place(const struct change *change, struct str key_text)
 bool sqlite_places_taken(struct sqlite_connection *connection, const struct change *change,
                          int64_t own_id)
 {
+    const struct place_claim claim = sqlite_claim_of(change, own_id);
     for (size_t i = 0; i < change->place_count; i++) {
         struct sqlite_location_key key;
         sqlite_location_key_of(change->places[i], &key);
-        if (sqlite_location_taken(connection, &key, own_id))
+        if (sqlite_location_state(connection, &key, &claim) != PLACE_FREE)
             return true;
     }
     return false;
@@ -137,10 +152,90 @@ void sqlite_places_write(struct sqlite_connection *writer, const struct change *
     }
 }
 
+/* ---- reservations ---------------------------------------------------------------------------- */
+
+static void end_at(struct sqlite_connection *writer, struct str location)
+{
+    struct sqlite_location_key key;
+    char end[sizeof(key.bytes)];
+    sqlite_location_key_of(location, &key);
+    if (key.text.ptr == NULL)
+        return;
+    struct sql_query query =
+        sql_start(writer, "DELETE FROM reservation WHERE location >= ? AND location < ?");
+    sql_text(&query, key.text);
+    sql_text(&query, end_of(&key, end));
+    sql_run(&query);
+}
+
+void sqlite_reservations_end(struct sqlite_connection *writer, const struct change *change)
+{
+    end_at(writer, change->location);
+    for (size_t i = 0; i < change->place_count; i++)
+        end_at(writer, change->places[i]);
+}
+
+static void reserve_of_object(struct sqlite_connection *writer, const char *sql, int64_t object_id,
+                              int64_t until_ms)
+{
+    struct sql_query query = sql_start(writer, sql);
+    sql_int(&query, object_id);
+    sql_int(&query, until_ms);
+    sql_run(&query);
+}
+
+#define RESERVE "INSERT OR REPLACE INTO reservation (location, uuid, holder, expires_ms)"
+
+void sqlite_reserve_location(struct sqlite_connection *writer, int64_t object_id, int64_t until_ms)
+{
+    reserve_of_object(writer,
+                      RESERVE " SELECT location, uuid, '', ?2 FROM object"
+                              " WHERE id = ?1 AND location IS NOT NULL",
+                      object_id, until_ms);
+}
+
+void sqlite_reserve_places(struct sqlite_connection *writer, int64_t object_id, int64_t until_ms)
+{
+    reserve_of_object(writer,
+                      RESERVE " SELECT p.location, o.uuid, '', ?2 FROM object_place p"
+                              " JOIN object o ON o.id = p.object_id WHERE p.object_id = ?1",
+                      object_id, until_ms);
+}
+
+static void reserve_for_change(struct sqlite_connection *writer, const struct change *change,
+                               struct str location)
+{
+    struct sqlite_location_key key;
+    sqlite_location_key_of(location, &key);
+    struct sql_query query = sql_start(writer, RESERVE " VALUES (?, ?, ?, ?)");
+    sql_text(&query, key.text);
+    sql_text(&query, change->uuid);
+    sql_text(&query, change->holder);
+    sql_int(&query, change->reserve_until_ms);
+    sql_run(&query);
+}
+
+enum change_outcome sqlite_location_reserve(struct change_run *run)
+{
+    const struct change *change = run->change;
+    const struct place_claim claim = sqlite_claim_of(change, 0);
+    struct sqlite_location_key key;
+    sqlite_location_key_of(change->location, &key);
+    if (sqlite_location_state(run->writer, &key, &claim) != PLACE_FREE ||
+        sqlite_places_taken(run->writer, change, 0))
+        return CHANGE_LOCATION_TAKEN;
+    sqlite_reservations_end(run->writer, change); /* the holder's last try */
+    reserve_for_change(run->writer, change, change->location);
+    for (size_t i = 0; i < change->place_count; i++)
+        reserve_for_change(run->writer, change, change->places[i]);
+    return CHANGE_APPLIED;
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
-int sqlite_object_location_taken(struct metastore *base, struct str location, int64_t own_id,
-                                 bool *taken, struct error *err)
+int sqlite_object_location_taken(struct metastore *base, struct str location,
+                                 const struct place_claim *claim, enum place_state *out,
+                                 struct error *err)
 {
     struct sqlite_store *store = sqlite_store_of(base);
     struct sqlite_location_key key;
@@ -148,6 +243,6 @@ int sqlite_object_location_taken(struct metastore *base, struct str location, in
     if (reader == NULL)
         return -1;
     sqlite_location_key_of(location, &key);
-    *taken = sqlite_location_taken(reader, &key, own_id);
+    *out = sqlite_location_state(reader, &key, claim);
     return sqlite_reader_checkin(store, reader, err);
 }

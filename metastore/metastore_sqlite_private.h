@@ -10,7 +10,7 @@
  * metastore_sqlite_rows.c       the rows beside the changes: history, idempotency, jobs, reports
  * metastore_sqlite_read.c       the readers
  * metastore_sqlite_history.c    the readers of history
- * metastore_sqlite_location.c   the overlap index: judging, places of objects, a reader
+ * metastore_sqlite_location.c   the overlap index: judging, places, reservations, a reader
  * metastore_sqlite_principal.c  principals and signing keys: changes and readers */
 #ifndef METASTORE_METASTORE_SQLITE_PRIVATE_H
 #define METASTORE_METASTORE_SQLITE_PRIVATE_H
@@ -187,11 +187,14 @@ int sqlite_object_find(struct metastore *base, const struct object_name *name, s
                        struct object_row *out, bool *found, struct error *err);
 int sqlite_object_find_at(struct metastore *base, struct str location, struct arena *arena,
                           struct object_row *out, bool *found, struct error *err);
+int sqlite_object_find_uuid(struct metastore *base, struct str uuid, struct arena *arena,
+                            struct object_row *out, bool *found, struct error *err);
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err);
-int sqlite_object_location_taken(struct metastore *base, struct str location, int64_t own_id,
-                                 bool *taken, struct error *err);
+int sqlite_object_location_taken(struct metastore *base, struct str location,
+                                 const struct place_claim *claim, enum place_state *out,
+                                 struct error *err);
 int sqlite_history_list(struct metastore *base, const struct object_name *object,
                         int64_t before_sequence, size_t limit, struct arena *arena,
                         struct history_row **out, size_t *count, struct error *err);

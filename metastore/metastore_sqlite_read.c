@@ -279,6 +279,19 @@ int sqlite_object_find_at(struct metastore *base, struct str location, struct ar
     return sqlite_read_end(base, &query, err);
 }
 
+int sqlite_object_find_uuid(struct metastore *base, struct str uuid, struct arena *arena,
+                            struct object_row *out, bool *found, struct error *err)
+{
+    struct sql_query query = sqlite_read_begin(
+        base,
+        "SELECT " OBJECT_COLUMNS " FROM object o JOIN namespace n ON n.id = o.namespace_id"
+        " WHERE o.uuid = ? AND o.kind <> 3 LIMIT 1",
+        err);
+    sql_text(&query, uuid);
+    *found = get_object(&query, arena, out);
+    return sqlite_read_end(base, &query, err);
+}
+
 int sqlite_object_list(struct metastore *base, const struct object_name *in_namespace,
                        const struct page_request *page, struct arena *arena, struct name_list *out,
                        struct error *err)

@@ -161,8 +161,19 @@ static const char schema_4[] = "CREATE TABLE object_place ("
                                " STRICT, WITHOUT ROWID;"
                                "CREATE INDEX object_place_of_object ON object_place (object_id);";
 
+/* Places that are kept for who may come (back) there; keyed as object.location. No two objects and
+ * no two reservations for different ones have the same place, so the place is the key. The uuid of
+ * functions says nothing: they may share one. */
+static const char schema_5[] = "CREATE TABLE reservation ("
+                               " location TEXT PRIMARY KEY,"
+                               " uuid TEXT NOT NULL,"
+                               " holder TEXT NOT NULL," /* '': none */
+                               " expires_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+                               "CREATE INDEX reservation_expiry ON reservation (expires_ms);"
+                               "CREATE INDEX object_of_uuid ON object (uuid) WHERE kind <> 3;";
+
 const struct sqlite_migration sqlite_migrations[] = {
-    {schema_1}, {schema_2}, {schema_3}, {schema_4}};
+    {schema_1}, {schema_2}, {schema_3}, {schema_4}, {schema_5}};
 const size_t sqlite_migration_count = sizeof(sqlite_migrations) / sizeof(sqlite_migrations[0]);
 
 static int64_t read_int(struct sqlite_connection *connection, const char *sql)

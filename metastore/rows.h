@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/str.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The properties of a namespace that appears because one below it was created. */
@@ -37,6 +38,14 @@ struct object_row {
     struct str location; /* canonical place of the object's files: for the overlap test */
     int64_t version;     /* counts up with every change of the pointer; 1 when created */
 };
+
+/* Who asks for a place, of a reservation's keepers (metastore.h, struct change). */
+struct place_claim {
+    int64_t own_id;          /* of the object's row; 0: there is none yet */
+    struct str uuid, holder; /* as a change brings them; STR_NONE: none */
+};
+
+enum place_state { PLACE_FREE, PLACE_TAKEN, PLACE_RESERVED };
 
 /* One row per mutation: the commit chain, the audit trail, and the answer to "did it land?". */
 struct history_row {
@@ -97,6 +106,26 @@ struct report_row { /* a metrics report, as received */
     struct str namespace_key, name;
     struct str body;
     int64_t time_ms;
+};
+
+/* ---- what reads ask with, and lists of names --------------------------------------------------
+ */
+
+struct page_request { /* keyset: rows after `after` in byte order */
+    struct str after; /* STR_NONE: from the start */
+    size_t limit;     /* 0 = all */
+};
+
+struct name_list {
+    struct str *names; /* namespace keys, or object names */
+    size_t count;
+    bool more; /* rows remain after the last one */
+};
+
+struct object_name {
+    int64_t warehouse_id;
+    struct str namespace_key, name;
+    enum object_kind kind; /* 0: a table or view */
 };
 
 #endif

@@ -179,6 +179,7 @@ static int open_catalog(struct parts *parts, const struct options *options, stru
         .secret_key_file = options->secret_key_file,
         .table_cache_bytes = (size_t)options->table_cache_bytes,
         .idempotency_lifetime_ms = options->idempotency_lifetime_s * 1000,
+        .reserve_ms = options->vended_key_lifetime_s * 1000 + RESERVE_GRACE_MS,
         .unique_table_locations = options->unique_table_locations,
         .verify_metadata_file = options->verify_metadata_file,
         .implicit_idempotency = options->implicit_idempotency,

@@ -60,7 +60,7 @@ struct change make_table(struct metastore_fixture *fixture, const char *key, con
                            .namespace_key = str_cstr(key),
                            .name = str_cstr(name),
                            .object_kind = OBJECT_TABLE,
-                           .uuid = STR("6a1d6a52-2e4b-4f11-9d3a-6f1f0a0e5b01"),
+                           .uuid = arena_printf(fixture->arena, "uuid of %s.%s", key, name),
                            .metadata_location = STR("m0"),
                            .location = str_cstr(location)};
 }
@@ -116,6 +116,9 @@ int metastore_cases_run(const char *backend, const struct metastore_opener *open
     (void)snprintf(name, sizeof(name), "metastore %s: places", backend);
     failed += _cmocka_run_group_tests(name, metastore_place_cases, metastore_place_case_count, NULL,
                                       NULL);
+    (void)snprintf(name, sizeof(name), "metastore %s: reservations", backend);
+    failed += _cmocka_run_group_tests(name, metastore_reservation_cases,
+                                      metastore_reservation_case_count, NULL, NULL);
     (void)snprintf(name, sizeof(name), "metastore %s: rows", backend);
     failed +=
         _cmocka_run_group_tests(name, metastore_row_cases, metastore_row_case_count, NULL, NULL);

@@ -29,6 +29,8 @@ extern const struct CMUnitTest metastore_object_cases[];
 extern const size_t metastore_object_case_count;
 extern const struct CMUnitTest metastore_place_cases[];
 extern const size_t metastore_place_case_count;
+extern const struct CMUnitTest metastore_reservation_cases[];
+extern const size_t metastore_reservation_case_count;
 extern const struct CMUnitTest metastore_row_cases[];
 extern const size_t metastore_row_case_count;
 extern const struct CMUnitTest metastore_principal_cases[];

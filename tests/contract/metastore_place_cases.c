@@ -11,10 +11,12 @@ static struct change with_places(struct change change, const struct str *places,
 static bool is_taken(struct metastore_fixture *f, const char *location, int64_t own_id)
 {
     struct error err = {0};
-    bool taken = false;
-    assert_int_equal(metastore_location_taken(f->store, str_cstr(location), own_id, &taken, &err),
+    const struct place_claim claim = {.own_id = own_id};
+    enum place_state state = PLACE_RESERVED;
+    assert_int_equal(metastore_location_taken(f->store, str_cstr(location), &claim, &state, &err),
                      0);
-    return taken;
+    assert_int_not_equal(state, PLACE_RESERVED);
+    return state == PLACE_TAKEN;
 }
 
 /* A table "t" at wh/t with the places wh/x and wh/y/z. */

@@ -454,8 +454,8 @@ class Register(ViewTest):
                           "IllegalArgumentException")
         self.assert_error(self.client.register(ns, "t2", location), 400, BAD_REQUEST)
         # the place of the living one is taken
-        self.assert_error(self.register_view(ns, "v", location), 400, "IllegalArgumentException",
-                          "View location overlaps")
+        self.assert_error(self.register_view(ns, "v", location), 409, "AlreadyExistsException",
+                          "View already exists as")
         for name in ("a\x1fb", "x" * 1025):  # no path would ever lead to it
             self.assert_error(self.register_view(ns, name, location), 400, BAD_REQUEST)
             self.assert_error(self.client.register(ns, name, table["metadata-location"]), 400,

@@ -23,6 +23,7 @@
 
 #define FIXTURE_NOW_MS 1700000000000ll
 #define FIXTURE_LIFETIME_MS 60000ll
+#define FIXTURE_RESERVE_MS 90000ll
 
 struct fixture {
     char dir[64];
@@ -75,6 +76,7 @@ static inline void fixture_open_catalog(struct fixture *f)
         .default_warehouse_location = fixture_path(f, "main"),
         .table_cache_bytes = 1 << 20,
         .idempotency_lifetime_ms = FIXTURE_LIFETIME_MS,
+        .reserve_ms = FIXTURE_RESERVE_MS,
         .unique_table_locations = true,
         .secret_key_file = arena_printf(f->arena, "%s/secret.key", f->dir).ptr,
     };

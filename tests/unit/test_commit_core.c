@@ -188,11 +188,11 @@ static int sim_find_repeat(void *arg, int64_t object_id, const struct caller *ca
 }
 
 /* What the metastore will refuse is not known beforehand: the race is what is simulated. */
-static int sim_location_taken(void *arg, struct str location, int64_t own_id, bool *taken,
-                              struct error *err)
+static int sim_location_taken(void *arg, struct str location, const struct place_claim *claim,
+                              enum place_state *out, struct error *err)
 {
-    (void)arg, (void)location, (void)own_id, (void)err;
-    *taken = false;
+    (void)arg, (void)location, (void)claim, (void)err;
+    *out = PLACE_FREE;
     return 0;
 }
 
