@@ -2,7 +2,9 @@
  *
  * 1. Each key of a list is judged by itself, as a DELETE of it would be; one that may not be
  * removed is told of in the answer and keeps no other one from it.
- * 2. Metadata files stay (s3_key_is_guarded). */
+ * 2. Directories in which nothing is left go with the last file: S3 knows none, and what no key is
+ * below of does not exist. Those that a client made go too; it makes them again if it wants them.
+ * 3. Metadata files stay (s3_key_is_guarded). */
 #include "server/s3_call.h"
 
 #include "base/xml.h"
@@ -20,6 +22,25 @@ static int locate(const struct s3_call *call, struct str key, struct str *locati
     return 0;
 }
 
+/* Invariant 2. What cannot be removed stays, and is no trouble. */
+static void prune(const struct s3_call *call, struct str key)
+{
+    struct error ignored;
+    bool removed = true;
+    if (str_ends_with(key, STR("/")))
+        key.len--;
+    while (removed) {
+        while (key.len > 0 && key.ptr[key.len - 1] != '/')
+            key.len--;
+        if (key.len == 0)
+            return;
+        key.len--;
+        struct str location = location_join(call->arena, call->warehouse->root.text, key);
+        if (file_io_remove_directory(call->warehouse->io, location, &removed, &ignored) != 0)
+            return;
+    }
+}
+
 /* A directory that is not empty stays, and that is no error: S3 knows no directories. */
 static int remove_key(const struct s3_call *call, struct str key, struct str location,
                       struct s3_fault *fault)
@@ -27,14 +48,18 @@ static int remove_key(const struct s3_call *call, struct str key, struct str loc
     struct file_io *io = call->warehouse->io;
     struct file_stat stat;
     struct error ignored;
-    bool found;
+    bool found, removed;
     if (str_ends_with(key, STR("/"))) {
-        if (file_io_remove_directory(io, location, &fault->error) != 0)
+        if (file_io_remove_directory(io, location, &removed, &fault->error) != 0)
             return s3_fault_of_error(fault);
+        if (removed)
+            prune(call, key);
         return 0;
     }
-    if (file_io_remove(io, location, &fault->error) == 0)
+    if (file_io_remove(io, location, &fault->error) == 0) {
+        prune(call, key);
         return 0;
+    }
     if (fault->error.kind == ERR_FORBIDDEN &&
         file_io_stat(io, location, &found, &stat, &ignored) == 0 && found && stat.is_directory)
         return 0; /* there is no such object */
@@ -127,6 +152,14 @@ static void remove_one(const struct s3_call *call, const struct removal *one, bo
     buf_add_cstr(xml, rc == 0 ? "</Deleted>" : "</Error>");
 }
 
+static bool same_directory(struct str a, struct str b)
+{
+    const char *end = memrchr(a.ptr, '/', a.len);
+    size_t len = end == NULL ? 0 : (size_t)(end - a.ptr) + 1;
+    return len <= b.len && memcmp(a.ptr, b.ptr, len) == 0 &&
+           memchr(b.ptr + len, '/', b.len - len) == NULL;
+}
+
 /* The whole list at once, when nothing in it needs a closer look: stores have a call for that. */
 static bool remove_together(struct s3_call *call, const struct removal *list, size_t count)
 {
@@ -136,7 +169,12 @@ static bool remove_together(struct s3_call *call, const struct removal *list, si
         if (list[i].versioned || str_ends_with(list[i].key, STR("/")) ||
             locate(call, list[i].key, &locations[i], &ignored) != 0)
             return false;
-    return file_io_remove_all(call->warehouse->io, locations, count, &ignored.error) == 0;
+    if (file_io_remove_all(call->warehouse->io, locations, count, &ignored.error) != 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (i + 1 == count || !same_directory(list[i].key, list[i + 1].key))
+            prune(call, list[i].key);
+    return true;
 }
 
 int serve_delete_objects(struct s3_call *call)

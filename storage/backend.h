@@ -21,7 +21,7 @@ struct file_io_backend {
                 struct error *err);
     int (*make_directory)(struct file_io *io, struct str location,
                           struct error *err); /* MAY: the store has none, success */
-    int (*remove_directory)(struct file_io *io, struct str location,
+    int (*remove_directory)(struct file_io *io, struct str location, bool *removed,
                             struct error *err); /* MAY: the store has none, success */
 
     int (*open)(struct file_io *io, struct str location, int64_t offset, int64_t length,

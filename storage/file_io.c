@@ -94,11 +94,13 @@ int file_io_make_directory(struct file_io *io, struct str location, struct error
     return counted(backend_of(io)->make_directory(io, location, err), err);
 }
 
-int file_io_remove_directory(struct file_io *io, struct str location, struct error *err)
+int file_io_remove_directory(struct file_io *io, struct str location, bool *removed,
+                             struct error *err)
 {
+    *removed = false;
     if (backend_of(io)->remove_directory == NULL)
         return 0;
-    return counted(backend_of(io)->remove_directory(io, location, err), err);
+    return counted(backend_of(io)->remove_directory(io, location, removed, err), err);
 }
 
 void file_io_close(struct file_io *io)

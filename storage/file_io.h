@@ -71,8 +71,9 @@ MUST_USE int file_io_list(struct file_io *io, struct str directory, file_io_list
 MUST_USE int file_io_make_directory(struct file_io *io, struct str location, struct error *err);
 
 /* Removes the directory if it is empty and not the root. One that is not empty, a missing one, and
- * a store without directories are success: nothing was there to be removed. */
-MUST_USE int file_io_remove_directory(struct file_io *io, struct str location, struct error *err);
+ * a store without directories are success with *removed false. */
+MUST_USE int file_io_remove_directory(struct file_io *io, struct str location, bool *removed,
+                                      struct error *err);
 
 void file_io_close(struct file_io *io);
 

@@ -408,9 +408,10 @@ static int cached_make_directory(struct file_io *base, struct str location, stru
     return file_io_make_directory(inner_of(base), location, err);
 }
 
-static int cached_remove_directory(struct file_io *base, struct str location, struct error *err)
+static int cached_remove_directory(struct file_io *base, struct str location, bool *removed,
+                                   struct error *err)
 {
-    return file_io_remove_directory(inner_of(base), location, err);
+    return file_io_remove_directory(inner_of(base), location, removed, err);
 }
 
 static int cached_page(struct file_io *base, const struct file_page_request *request,

@@ -114,7 +114,8 @@ int local_make_directory(struct file_io *base, struct str location, struct error
 }
 
 /* Not flushed: after a power loss the directory may be back, as a removed file may. */
-int local_remove_directory(struct file_io *base, struct str location, struct error *err)
+int local_remove_directory(struct file_io *base, struct str location, bool *removed,
+                           struct error *err)
 {
     struct file_io_local *io = local_of(base);
     struct arena *arena = arena_new();
@@ -126,6 +127,7 @@ int local_remove_directory(struct file_io *base, struct str location, struct err
         bool fine =
             gone ? parent >= 0 || errno == ENOENT || errno == ENOTDIR
                  : errno == ENOENT || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST;
+        *removed = gone && parent >= 0;
         if (!fine)
             result = local_open_failed(err, "remove", &path, errno);
         if (parent >= 0)

@@ -156,7 +156,8 @@ int local_upload_abort(struct file_io *base, struct str location, struct str id,
 int local_uploads_expire(struct file_io *base, int64_t begun_before_ms, struct error *err);
 int local_write_new(struct file_io *base, struct str location, struct str body, struct error *err);
 int local_make_directory(struct file_io *base, struct str location, struct error *err);
-int local_remove_directory(struct file_io *base, struct str location, struct error *err);
+int local_remove_directory(struct file_io *base, struct str location, bool *removed,
+                           struct error *err);
 int local_remove(struct file_io *base, struct str location, struct error *err);
 
 #endif

@@ -163,9 +163,10 @@ static int mapped_make_directory(struct file_io *base, struct str location, stru
     MAPPED(location, file_io_make_directory(io->inner, at, err));
 }
 
-static int mapped_remove_directory(struct file_io *base, struct str location, struct error *err)
+static int mapped_remove_directory(struct file_io *base, struct str location, bool *removed,
+                                   struct error *err)
 {
-    MAPPED(location, file_io_remove_directory(io->inner, at, err));
+    MAPPED(location, file_io_remove_directory(io->inner, at, removed, err));
 }
 
 /* ---- by pieces ------------------------------------------------------------------------------- */

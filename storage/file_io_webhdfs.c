@@ -113,18 +113,30 @@ static int webhdfs_remove(struct file_io *base, struct str location, struct erro
     return result;
 }
 
-static int webhdfs_remove_directory(struct file_io *base, struct str location, struct error *err)
+static bool note_name(void *any, const struct key_name *name)
+{
+    (void)name;
+    *(bool *)any = true;
+    return false;
+}
+
+/* HDFS itself refuses to remove one that got a name meanwhile. */
+static int webhdfs_remove_directory(struct file_io *base, struct str location, bool *removed,
+                                    struct error *err)
 {
     struct file_io_webhdfs *io = webhdfs_of(base);
     struct arena *arena = arena_new();
     struct hdfs_path path;
     struct file_stat stat;
-    bool found = false;
+    bool found = false, any = false;
     int result = webhdfs_path_parse(io, location, arena, &path, err);
     if (result == 0 && !path.is_root)
         result = webhdfs_look(io, &path, &found, &stat, err);
-    if (result == 0 && found && stat.is_directory)
-        result = webhdfs_delete(io, &path, false, &found, err);
+    bool goes = result == 0 && !path.is_root && found && stat.is_directory;
+    if (goes)
+        result = webhdfs_names(io, &path, note_name, &any, err);
+    if (goes && result == 0 && !any)
+        result = webhdfs_delete(io, &path, false, removed, err);
     arena_free(arena);
     return result;
 }

@@ -138,16 +138,19 @@ static void empty_directories_are_no_keys(void **state)
     assert_str(pages(f, "", true, "", 10), "a/|");
     assert_str(pages(f, "a/", true, "", 1), "a/b/|");
     assert_str(pages(f, "e/", true, "", 1), "");
-    bool found;
+    bool found, removed;
     struct file_stat stat;
     const struct str place = stream_at(f, "e/e/e");
     assert_works(file_io_stat(f->io, place, &found, &stat, &err));
     bool has_directories = found;
-    assert_works(file_io_remove_directory(f->io, stream_at(f, "e/e"), &err)); /* not empty */
+    assert_works(file_io_remove_directory(f->io, stream_at(f, "e/e"), &removed, &err));
+    assert_false(removed); /* not empty */
     assert_works(file_io_stat(f->io, place, &found, &stat, &err));
     assert_int_equal(found, has_directories);
-    assert_works(file_io_remove_directory(f->io, place, &err));
-    assert_works(file_io_remove_directory(f->io, place, &err)); /* missing */
+    assert_works(file_io_remove_directory(f->io, place, &removed, &err));
+    assert_int_equal(removed, has_directories);
+    assert_works(file_io_remove_directory(f->io, place, &removed, &err));
+    assert_false(removed); /* missing */
     assert_works(file_io_stat(f->io, place, &found, &stat, &err));
     assert_false(found);
 }
