@@ -2,7 +2,7 @@
 """Real clients on every way to the bytes: each makes a table, writes, deletes and reads on each kind
 of warehouse, and then the others read what it wrote.
 
-    storage_matrix.py [--only TEXT]     (TEXT: part of the name of a warehouse or a client)
+    storage_matrix.py [--only NAME,…]     (warehouses and clients)
 
 Warehouses: direct keys that are scoped (rgw-vend) and signatures (rgw-sign) for Ceph's gateway, and
 firn's own gateway over local disk (gw-local), over Ceph (gw-rgw) and over HDFS (gw-hdfs). Starts
@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[0] = str(ROOT)
 
-from tests.engines.engine import run_tests  # noqa: E402
+from tests.engines.engine import ADDRESS, run_tests  # noqa: E402
 from tests.engines.java import maven, missing_tools  # noqa: E402
 from tests.engines.storage.report import reports  # noqa: E402
 from tests.harness import Server, environment, run_firn  # noqa: E402
@@ -118,7 +118,7 @@ def ask(world, client, what, warehouses):
     """Runs a client on warehouses that want the same settings: {warehouse: report}."""
     settings = settings_of(warehouses[0])
     env = {k: v for k, v in environment(settings).items() if not k.startswith("AWS_")} | settings
-    env["PYTHONPATH"] = str(ROOT)
+    env |= {"PYTHONPATH": str(ROOT), ADDRESS: world.server.url}
     done = subprocess.run(
         [*command_of(client, what, world.server.url),
          *(f"{name}:{world.warehouses[name]}" for name in warehouses)],
@@ -193,7 +193,7 @@ def add_tests(world, clients, warehouses):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="tests whose name contains this")
+    parser.add_argument("--only", default="", help="clients and warehouses, with commas; without: all")
     arguments = parser.parse_args()
     if missing_tools():
         print(f"{missing_tools()}\n0 passed, 1 failed")
@@ -201,8 +201,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the stores end too
     with World() as world:
         only = arguments.only
-        clients = [c for c in CLIENTS if only == c] or CLIENTS
-        warehouses = [w for w in world.warehouses if only == w] or list(world.warehouses)
+        clients = [c for c in CLIENTS if c in only.split(",")] or CLIENTS
+        warehouses = [w for w in world.warehouses if w in only.split(",")] or list(world.warehouses)
         add_tests(world, clients, warehouses)
         status = run_tests(sys.modules[__name__], "")
         if status != 0:

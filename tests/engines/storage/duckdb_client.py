@@ -2,7 +2,7 @@
 import sys
 
 from tests.engines.duckdb import load_extensions
-from tests.engines.storage.report import report, tables_of
+from tests.engines.storage.report import read_all, report
 
 
 def drive(connection, name):
@@ -27,7 +27,7 @@ def main(what, uri, *warehouses):
             if what == "drive":
                 out.append({"duckdb": drive(connection, "duckdb")})
             else:
-                out.append({name: read(connection, name) for name in tables_of(what)})
+                out.append(read_all(lambda name, connection=connection: read(connection, name), what))
             connection.close()
 
 

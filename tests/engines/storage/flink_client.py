@@ -2,7 +2,7 @@
 import sys
 
 from tests.engines.flink_shell import Program, Shell
-from tests.engines.storage.report import report, tables_of
+from tests.engines.storage.report import read_all, report
 
 CATALOG = "CREATE CATALOG {} WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = '{}', " \
           "'warehouse' = '{}', 'io-impl' = 'org.apache.iceberg.aws.s3.S3FileIO', " \
@@ -23,7 +23,7 @@ def read(shell, catalog, name):
 
 
 def main(what, uri, *warehouses):
-    shell = Shell(Program(), "batch", uri)
+    shell = Shell(Program(), "batch")
     try:
         for warehouse, access in (text.split(":") for text in warehouses):
             with report(warehouse) as out:
@@ -33,7 +33,7 @@ def main(what, uri, *warehouses):
                 if what == "drive":
                     out.append({"flink": drive(shell, catalog)})
                 else:
-                    out.append({name: read(shell, catalog, name) for name in tables_of(what)})
+                    out.append(read_all(lambda name, catalog=catalog: read(shell, catalog, name), what))
     finally:
         shell.close()
 

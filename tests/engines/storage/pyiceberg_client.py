@@ -4,7 +4,7 @@ import sys
 import pyarrow as pa
 from pyiceberg.catalog import load_catalog
 
-from tests.engines.storage.report import report, tables_of
+from tests.engines.storage.report import read_all, report
 
 FSSPEC = "pyiceberg.io.fsspec.FsspecFileIO"
 
@@ -42,7 +42,7 @@ def main(what, io, uri, *warehouses):
             if what == "drive":
                 out.append({f"pyiceberg_{io}": drive(catalog, f"pyiceberg_{io}")})
             else:
-                out.append({name: read(catalog, name) for name in tables_of(what)})
+                out.append(read_all(lambda name, catalog=catalog: read(catalog, name), what))
 
 
 if __name__ == "__main__":

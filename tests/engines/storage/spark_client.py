@@ -6,7 +6,7 @@ import tempfile
 from pyspark.sql import SparkSession
 
 from tests.engines.java import java_home
-from tests.engines.storage.report import report, tables_of
+from tests.engines.storage.report import read_all, report
 
 S3 = "org.apache.iceberg.aws.s3.S3FileIO"
 
@@ -66,7 +66,7 @@ def main(what, uri, jars, *warehouses):
                 if what == "drive":
                     out.append({"spark": drive(session, catalog_of(warehouse))})
                 else:
-                    out.append({name: read(session, catalog_of(warehouse), name) for name in tables_of(what)})
+                    out.append(read_all(lambda name, catalog=catalog_of(warehouse): read(session, catalog, name), what))
         session.stop()
 
 
