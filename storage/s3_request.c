@@ -334,7 +334,6 @@ const char *s3_operation_name(enum s3_operation operation)
     (OF(S3_PUT_OBJECT) | OF(S3_COPY_OBJECT) | OF(S3_CREATE_UPLOAD)) /* what it will be \
                                                                      */
 #define OF_MADE (OF(S3_PUT_OBJECT) | OF(S3_COPY_OBJECT) | OF(S3_COMPLETE_UPLOAD))
-#define OF_SUM (OF_BODY | OF(S3_COMPLETE_UPLOAD) | OF(S3_DELETE_OBJECTS))
 
 /* A name that ends in '*' is the beginning of names. */
 static const struct {
@@ -372,12 +371,13 @@ static const struct {
     {"x-amz-storage-class", OF_NEW},
     {"x-amz-checksum-algorithm", OF(S3_COPY_OBJECT) | OF(S3_CREATE_UPLOAD)},
     {"x-amz-checksum-type", OF(S3_CREATE_UPLOAD) | OF(S3_COMPLETE_UPLOAD)},
-    {"x-amz-checksum-crc32", OF_SUM},
-    {"x-amz-checksum-crc32c", OF_SUM},
-    {"x-amz-checksum-crc64nvme", OF_SUM},
-    {"x-amz-checksum-sha1", OF_SUM},
-    {"x-amz-checksum-sha256", OF_SUM},
-    {"x-amz-sdk-checksum-algorithm", OF_SUM | OF(S3_CREATE_UPLOAD) | OF(S3_COPY_OBJECT)},
+    /* Of the request's body. AWS SDK for Java sends them where there is none, too. */
+    {"x-amz-checksum-crc32", OF_ALL},
+    {"x-amz-checksum-crc32c", OF_ALL},
+    {"x-amz-checksum-crc64nvme", OF_ALL},
+    {"x-amz-checksum-sha1", OF_ALL},
+    {"x-amz-checksum-sha256", OF_ALL},
+    {"x-amz-sdk-checksum-algorithm", OF_ALL},
     {"x-amz-mp-object-size", OF(S3_COMPLETE_UPLOAD)},
     {"x-amz-decoded-content-length", OF_BODY},
     {"x-amz-trailer", OF_BODY},

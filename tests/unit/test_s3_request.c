@@ -376,7 +376,8 @@ static void headers(void **state)
         {"x-amz-copy-source", S3_UPLOAD_PART_COPY, S3_UPLOAD_PART},
         {"x-amz-copy-source-range", S3_UPLOAD_PART_COPY, S3_COPY_OBJECT},
         {"x-amz-trailer", S3_UPLOAD_PART, S3_COMPLETE_UPLOAD},
-        {"x-amz-checksum-crc64nvme", S3_PUT_OBJECT, S3_GET_OBJECT},
+        {"x-amz-checksum-crc64nvme", S3_PUT_OBJECT, S3_UNKNOWN},
+        {"x-amz-checksum-crc32", S3_GET_OBJECT, S3_UNKNOWN},
         {"content-md5", S3_DELETE_OBJECTS, S3_LIST_OBJECTS_V2},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
