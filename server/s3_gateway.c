@@ -162,15 +162,6 @@ static bool is_our_acl(const struct http_field *header)
     return false;
 }
 
-/* The AWS SDK for Java sums the bodies that a request does not have, too. */
-static bool is_sum_of_nothing(const struct s3_call *call, const struct http_field *header)
-{
-    enum s3_checksum_kind kind;
-    return s3_checksum_kind_of(header->name, &kind) && http_stream_body_bytes(call->x) == 0 &&
-           (call->request.effect != S3_WRITES || call->request.operation == S3_CREATE_UPLOAD ||
-            call->request.operation == S3_DELETE_OBJECT);
-}
-
 /* What a client asks for and does not get must not pass as if it had (contract/reliability.md S07,
  * X06): encryption, retention, conditions on operations that know none. */
 static int judge_headers(struct s3_call *call)
@@ -180,8 +171,7 @@ static int judge_headers(struct s3_call *call)
         bool matters = begins_with(name, "x-amz-") || begins_with(name, "if-");
         if (!matters || s3_header_allowed(call->request.operation, name) ||
             str_equal_ignore_case(name, STR("x-amz-security-token")) ||
-            str_equal_ignore_case(name, STR("if-range")) || is_our_acl(&call->headers[i]) ||
-            is_sum_of_nothing(call, &call->headers[i]))
+            str_equal_ignore_case(name, STR("if-range")) || is_our_acl(&call->headers[i]))
             continue;
         return s3_fault_set(&call->fault, S3_NOT_IMPLEMENTED,
                             "A header you provided implies functionality that is not implemented: "
