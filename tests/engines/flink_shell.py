@@ -106,7 +106,7 @@ class Program:
         if self.archive.is_file():
             return
         with tempfile.TemporaryDirectory(dir=self.jar.parent) as temp:
-            shell = Shell(self, "streaming", "-XX:ArchiveClassesAtExit=" + f"{temp}/jsa",
+            shell = Shell(self, "streaming", java_options=[f"-XX:ArchiveClassesAtExit={temp}/jsa"],
                           **{"execution.checkpointing.interval": "1s"})
             database = f"archive_{os.path.basename(temp)}"
             shell.run(f"CREATE DATABASE c.{database}", f"CREATE TABLE c.{database}.t (id BIGINT)",
@@ -134,14 +134,18 @@ class FlinkError(Exception):
 class Shell:
     """One JVM. `mode`: batch, or streaming for jobs that go on."""
 
-    def __init__(self, program, mode, *options, uri=None, **settings):
+    def __init__(self, program, mode, uri=None, java_options=(), **settings):
         self.temp = tempfile.mkdtemp(prefix="firn-flink-")
         self.log_path = os.path.join(self.temp, "log")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                program.command(self.temp, mode, settings, *options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                program.command(self.temp, mode, settings, *java_options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=log, env=environment({"HADOOP_CONF_DIR": self.temp}), start_new_session=True)
-        self.run(CATALOG.format(uri or address()))
+        try:
+            self.run(CATALOG.format(uri or address()))
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, request):
         try:
