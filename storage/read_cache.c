@@ -21,7 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/metric.h"
 
@@ -255,7 +254,7 @@ void read_cache_give_up(struct read_cache *cache, const struct read_cache_block 
 static bool write_all(int fd, const void *from, size_t bytes)
 {
     for (const char *at = from; bytes > 0;) {
-        ssize_t done = FAILPOINT("read_cache_write") ? -1 : write(fd, at, bytes);
+        ssize_t done = write(fd, at, bytes);
         if (done <= 0)
             return false;
         at += done;

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,6 +198,30 @@ static void a_broken_source_leaves_nothing(void **state)
     read_cache_close(cache);
 }
 
+/* A full disk: here a limit on the size of files, which writes meet in the same way. */
+static void a_full_disk_sends_to_the_store(void **state)
+{
+    (void)state;
+    struct rlimit before, limit;
+    struct read_cache *cache = open_cache();
+    struct read_cache_block block = block_named("f", 0);
+    struct source source = {.letter = 'a', .left = BLOCK, .piece = 300};
+    bool pass, broken;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = BLOCK / 2;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(read_cache_get(cache, &block, &pass), -1);
+    int fd = read_cache_fill(cache, &block, pull, &source, &broken);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(fd, -1);
+    assert_false(broken);
+    assert_int_equal(on_disk(), 0);
+    fill(cache, &block, 'a');
+    read_cache_close(cache);
+}
+
 static char found_path[400];
 
 static int note_block(const char *path, const struct stat *file, int type, struct FTW *at)
@@ -369,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(a_block_beyond_the_budget_passes, wipe),
         cmocka_unit_test_setup(an_open_block_outlives_its_eviction, wipe),
         cmocka_unit_test_setup(a_broken_source_leaves_nothing, wipe),
+        cmocka_unit_test_setup(a_full_disk_sends_to_the_store, wipe),
         cmocka_unit_test_setup(torn_blocks_are_fetched_again, wipe),
         cmocka_unit_test_setup(leftovers_and_strangers_are_cleared, wipe),
         cmocka_unit_test_setup(a_directory_has_one_owner, wipe),

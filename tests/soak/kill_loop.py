@@ -45,7 +45,7 @@ DEFINITE = (400, 401, 403, 404, 405, 406, 409, 413, 422, 429, 503)  # nothing wa
 
 def failpoints_of_the_program(store):
     """Of all that is in use: files are kept by one backend."""
-    others = "file_io_local" if store else "file_io_s3"
+    others = ("file_io_webhdfs", "file_io_local" if store else "file_io_s3")
     names = set()
     for room in ROOMS:
         for path in (ROOT / room).glob("*.c"):
