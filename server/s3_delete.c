@@ -114,6 +114,8 @@ static int read_list(struct s3_call *call, struct str text, struct removal **out
         if (!str_equal_cstr(e->name, "Object") || members != 1 || key.len == 0 ||
             *count == KEYS_MAX)
             return malformed(call);
+        if (key.len > S3_KEY_BYTES_MAX) /* the answer repeats keys, and has bounds */
+            return s3_fault_set(&call->fault, S3_KEY_TOO_LONG, "Your key is too long.");
         (*out)[(*count)++] = (struct removal){key, xml_child(e, "VersionId") != NULL};
     }
     return *count == 0 ? malformed(call) : 0;
