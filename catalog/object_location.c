@@ -280,6 +280,15 @@ struct str object_location_default(const struct warehouse *warehouse,
     return result;
 }
 
+bool metadata_location_is_named_so(struct str location)
+{
+    const char *slash = location.len == 0 ? NULL : memrchr(location.ptr, '/', location.len);
+    if (slash != NULL) {
+        location = str_skip(location, (size_t)(slash - location.ptr) + 1);
+    }
+    return str_contains(location, STR(".metadata.json"));
+}
+
 int metadata_location_check(const struct warehouse *warehouse, struct str location,
                             struct arena *arena, struct error *err)
 {
@@ -288,11 +297,7 @@ int metadata_location_check(const struct warehouse *warehouse, struct str locati
     if (check_below(warehouse, location, "Metadata location", arena, &parsed, err) != 0) {
         return -1;
     }
-    struct str name = parsed.path;
-    for (struct str rest = parsed.path; rest.ptr != NULL;) {
-        name = str_cut(&rest, '/');
-    }
-    if (!str_contains(name, STR(".metadata.json"))) {
+    if (!metadata_location_is_named_so(parsed.path)) {
         return error_set(err, ERR_ILLEGAL_ARGUMENT, "Not a metadata file: %.*s", STR_ARG(location));
     }
     return 0;

@@ -64,6 +64,10 @@ struct str object_location_default(const struct warehouse *warehouse,
 MUST_USE int free_location_check(const struct object_places *places, struct str location,
                                  struct arena *arena, struct error *err);
 
+/* Whether a file's location, or its key in a store, is named as metadata files are: whatever else
+ * stands in the last segment, ".metadata.json" does. What a table can stand on has such a name. */
+bool metadata_location_is_named_so(struct str location);
+
 /* A metadata file that a client names: inside the warehouse, named as metadata files are.
  * Errors: ERR_ILLEGAL_ARGUMENT. */
 MUST_USE int metadata_location_check(const struct warehouse *warehouse, struct str location,

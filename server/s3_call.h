@@ -62,8 +62,8 @@ MUST_USE int s3_call_locate(const struct s3_call *call, const struct warehouse *
 bool s3_call_knows(const struct s3_call *call, const struct warehouse *warehouse);
 const struct s3_gateway_options *s3_gateway_options_of(const struct s3_gateway *gateway);
 
-/* Is it a metadata file, which nobody replaces or removes through the gateway? The catalog removes
- * those that no table stands on. */
+/* Is it a metadata file, which nobody replaces or removes through the gateway? Every file that a
+ * table can stand on is one. The catalog removes those that no table stands on. */
 bool s3_key_is_guarded(struct str key);
 
 /* ---- bodies (s3_write.c) --------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "server/s3_gateway.h"
 
 #include "base/log.h"
+#include "catalog/object_location.h"
 #include "server/s3_call.h"
 #include "server/request_metrics.h"
 #include "server/transfers.h"
@@ -245,8 +246,7 @@ int s3_call_locate(const struct s3_call *call, const struct warehouse *warehouse
 
 bool s3_key_is_guarded(struct str key)
 {
-    return str_ends_with(key, STR(".metadata.json")) ||
-           str_ends_with(key, STR(".metadata.json.gz"));
+    return metadata_location_is_named_so(key);
 }
 
 static int authorize(struct s3_call *call, const struct operation_row *row)

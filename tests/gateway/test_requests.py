@@ -156,6 +156,16 @@ class Scopes(GatewayTest):
         self.assertEqual(b"{}", self.server.path(key).read_bytes())
         self.assertFalse(self.server.path("t1/other").exists())
 
+    def test_what_can_be_registered_is_guarded(self):
+        """The catalog lets a table stand on any name that holds .metadata.json."""
+        for name in ("00000-x.metadata.json.backup", "v1.metadata.json.zst"):
+            key = "t1/metadata/" + name
+            self.put(key, b"{}")
+            self.refused(403, "AccessDenied", "PUT", "/lake/" + key, b"[]")
+            self.refused(403, "AccessDenied", "DELETE", "/lake/" + key)
+        self.put("t1/a.metadata.json/data", b"1")  # of a directory it says nothing
+        self.put("t1/a.metadata.json/data", b"2")
+
 
 class Names(GatewayTest):
     def test_keys_that_no_file_can_have(self):
@@ -198,6 +208,13 @@ class Names(GatewayTest):
             self.refused(400, "MalformedXML", "POST", "/lake?delete", body.encode())
         one = b"<Delete><Object><Key>t1/a</Key></Object></Delete>"
         self.refused(400, "InvalidRequest", "POST", "/lake?delete", one, payload=UNSIGNED)
+
+        def quotes(length):  # which the answer repeats, longer
+            return b"<Delete>" + 1000 * (b"<Object><Key>" + length * b'"' + b"</Key></Object>") + b"</Delete>"
+
+        self.refused(400, "KeyTooLongError", "POST", "/lake?delete", quotes(4000))
+        answer = self.call("POST", "/lake?delete", quotes(1024), WRITER)
+        self.assertEqual((200, {b"AccessDenied"}), (answer.status, set(xml_texts(answer.body, "Code"))))
         mixed = (b"<Delete><Object><Key>t1/../x</Key></Object><Object><Key>t1/a</Key></Object>"
                  b"<Object><Key>t1/v</Key><VersionId>1</VersionId></Object>"
                  b"<Object><Key>t2/a</Key></Object></Delete>")
