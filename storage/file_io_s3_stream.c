@@ -4,7 +4,9 @@
  * PUTs that can be repeated: at most HELD_BYTES_MAX at once.
  * 2. A streamed PUT is over only when the store's etag is the MD5 of what was sent, where its etags
  *    are MD5s: a body that was changed or cut on the way is no success.
- * 3. An upload that a writer began is completed or ended by it. */
+ * 3. An upload that a writer began is completed or ended by it.
+ * 4. The store gets the last byte of a streamed PUT only when the writer is finished: of one that
+ * is not, it has no whole body that it could keep. */
 #include "storage/file_io_s3_private.h"
 
 #include <assert.h>
@@ -32,6 +34,7 @@ struct s3_writer {
     struct http_exchange *exchange; /* streams */
     struct s3_call call;
     EVP_MD_CTX *md5;
+    char last_byte; /* of all that was announced, once it came */
 
     struct buf held; /* holds */
     int64_t bytes;
@@ -87,8 +90,11 @@ static int stream_begin(struct s3_writer *writer, struct error *err)
 
 static int stream_write(struct s3_writer *writer, struct str data, struct error *err)
 {
+    assert(data.len > 0);
     if (EVP_DigestUpdate(writer->md5, data.ptr, data.len) != 1)
         log_fatal("no MD5");
+    if (writer->bytes == writer->write.bytes) /* rule 4 */
+        writer->last_byte = data.ptr[--data.len];
     return http_exchange_send(writer->exchange, data, err);
 }
 
@@ -127,8 +133,11 @@ static int stream_finish(struct s3_writer *writer, struct file_stat *out, struct
     struct buf body = BUF_INIT(ANSWER_BYTES_MAX);
     char etag[FILE_ETAG_BYTES_MAX + 1];
     struct http_exchange *exchange = writer->exchange;
+    assert(writer->bytes == writer->write.bytes && writer->bytes > 0);
     writer->exchange = NULL;
     md5_etag(writer, etag);
+    /* When that fails, the answer that is waited for does not come either, and says why. */
+    (void)!http_exchange_send(exchange, str_from(&writer->last_byte, 1), err);
     int result = s3_client_finish(writer->io->client, &writer->call, exchange, writer->arena,
                                   &answer, &body, err);
     buf_free(&body);
