@@ -214,12 +214,13 @@ static int writer_finish(struct file_writer *base, struct file_stat *out, struct
 {
     struct hdfs_writer *writer = (struct hdfs_writer *)base;
     int result = end_content(writer, out, err);
-    if (result == 0)
+    bool is_whole = result == 0; /* and *out is of it */
+    if (is_whole)
         result = webhdfs_publish(writer->io, &writer->temporary, &writer->target, out, err);
     if (result != 0) {
-        bool is_whole = writer->exchange == NULL && err->kind == ERR_UNAVAILABLE;
+        bool doubtful = is_whole && err->kind == ERR_UNAVAILABLE;
         remove_temporary(writer);
-        if (is_whole && leads_to(writer->io, &writer->target.path, out)) /* 3 */
+        if (doubtful && leads_to(writer->io, &writer->target.path, out)) /* 3 */
             result = 0;
     }
     writer_free(writer);

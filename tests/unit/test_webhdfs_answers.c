@@ -13,6 +13,7 @@ struct fixture {
     struct answering namenode, datanode;
     struct file_io *io;
     _Atomic int renames, removed, leaked;
+    bool breaks; /* the datanode, at the end of what is written */
 };
 
 static const struct storage_context context = {&clock_system, &random_system};
@@ -103,7 +104,9 @@ static void answer_datanode(struct answering *server, const struct heard *heard,
     if (!asks(heard, "", " /data?a=b%20c HTTP/1.1") || str_contains(heard->head, STR("CANARY")) ||
         str_contains(heard->head, STR("uthorization")))
         current->leaked++;
-    if (asks(heard, "PUT", ""))
+    if (asks(heard, "PUT", "") && current->breaks)
+        answer_with(out, 500, STR("<html>"));
+    else if (asks(heard, "PUT", ""))
         answer_with(out, 201, STR(""));
     else
         answer_with(out, 200, STR("hello"));
@@ -227,6 +230,25 @@ static void a_file_of_another_length_gets_no_name(void **state)
     assert_int_equal(f->removed, 1);
 }
 
+/* What the caller knew of the file before is no sign of what was written now. */
+static void a_replacement_that_breaks_is_none(void **state)
+{
+    struct fixture *f = *state;
+    const struct file_write write = {.mode = FILE_REPLACE, .bytes = 3};
+    struct file_writer *writer;
+    struct file_stat stat;
+    struct error err;
+    bool found;
+    f->breaks = true;
+    assert_int_equal(file_io_stat(f->io, STR(ROOT "/taken"), &found, &stat, &err), 0);
+    assert_true(found);
+    assert_int_equal(file_io_create(f->io, STR(ROOT "/taken"), &write, &writer, &err), 0);
+    assert_int_equal(file_writer_write(writer, STR("abc"), &err), 0);
+    assert_int_equal(file_writer_finish(writer, &stat, &err), -1);
+    is_unavailable(&err);
+    assert_int_equal(f->renames, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(odd_answers_are_unavailable, begin, end),
         cmocka_unit_test_setup_teardown(a_plain_no_is_looked_into, begin, end),
         cmocka_unit_test_setup_teardown(a_file_of_another_length_gets_no_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_replacement_that_breaks_is_none, begin, end),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
