@@ -288,7 +288,7 @@ int s3_remove(struct file_io *base, struct str location, struct error *err)
     return result;
 }
 
-/* The first <Error> of an answer to a multi-delete. */
+/* The first <Error> of an answer to a multi-delete that is one: what was not there is removed. */
 static int judge_removal(struct str body, const struct s3_call *call, struct arena *arena,
                          struct error *err)
 {
@@ -296,10 +296,13 @@ static int judge_removal(struct str body, const struct s3_call *call, struct are
     if (xml_parse(body, 8 * REMOVE_KEYS_MAX, arena, &root, err) != 0)
         return error_set(err, ERR_UNAVAILABLE, "Cannot remove files: %.*s (no answer to read)",
                          STR_ARG(call->location));
-    const struct xml_element *failed = xml_child(root, "Error");
-    if (str_equal(root->name, STR("Error")))
-        failed = root;
-    if (failed == NULL || str_equal(xml_text(failed, "Code"), STR("NoSuchKey")))
+    const struct xml_element *failed = root;
+    if (!str_equal(root->name, STR("Error")))
+        for (failed = root->children; failed != NULL; failed = failed->next)
+            if (str_equal(failed->name, STR("Error")) &&
+                !str_equal(xml_text(failed, "Code"), STR("NoSuchKey")))
+                break;
+    if (failed == NULL)
         return 0;
     struct str code = str_utf8_cut(xml_text(failed, "Code"), 100);
     return error_set(err, ERR_UNAVAILABLE, "Cannot remove file: %.*s (the store answers %.*s)",

@@ -89,6 +89,10 @@ static bool answer(struct fixture *f, int fd, const char *request)
         return false;
     if (asks(request, "skewed") && number == 1)
         return skewed(fd);
+    if (strstr(request, "?delete HTTP") != NULL)
+        return reply(fd, "200 OK",
+                     "<DeleteResult><Error><Key>wh/a</Key><Code>NoSuchKey</Code></Error>"
+                     "<Error><Key>wh/b</Key><Code>AccessDenied</Code></Error></DeleteResult>");
     if (asks(request, "proxy"))
         return reply(fd, "403 No", "<html><body>not me</body>");
     for (size_t i = 0; i < COUNT_OF(faults); i++)
@@ -332,6 +336,20 @@ static void answers_have_kinds(void **state)
     }
 }
 
+/* What was missing is as good as removed; what is refused behind it is not. */
+static void every_refusal_to_remove_counts(void **state)
+{
+    struct fixture *f = *state;
+    const struct str both[] = {STR("s3://bucket/wh/a"), STR("s3://bucket/wh/b")};
+    struct file_io *io;
+    assert_int_equal(file_io_s3_open(STR("s3://bucket/wh"), &f->options, &context, &io, &f->err),
+                     0);
+    assert_int_equal(file_io_remove_all(io, both, 2, &f->err), -1);
+    assert_int_equal(f->err.kind, ERR_UNAVAILABLE);
+    assert_non_null(strstr(f->err.message, "wh/b (the store answers AccessDenied)"));
+    file_io_close(io);
+}
+
 /* ---- what clients are told ------------------------------------------------------------------- */
 
 static void told(struct fixture *f, const char *root, const struct file_keys *keys,
@@ -395,10 +413,15 @@ int main(void)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
     static const struct CMUnitTest cases[] = {
-        CASE(addresses_follow_the_options), CASE(requests_are_signed_and_encoded),
-        CASE(the_harmless_is_repeated),     CASE(all_else_is_not),
-        CASE(a_call_ends_with_its_time),    CASE(the_stores_time_is_taken),
-        CASE(answers_have_kinds),           CASE(clients_are_told_in_their_dialects),
+        CASE(addresses_follow_the_options),
+        CASE(requests_are_signed_and_encoded),
+        CASE(the_harmless_is_repeated),
+        CASE(all_else_is_not),
+        CASE(a_call_ends_with_its_time),
+        CASE(the_stores_time_is_taken),
+        CASE(answers_have_kinds),
+        CASE(every_refusal_to_remove_counts),
+        CASE(clients_are_told_in_their_dialects),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
