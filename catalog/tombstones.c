@@ -120,6 +120,7 @@ static bool find(struct catalog *catalog, const struct warehouse *warehouse,
         *out = (struct file_scope){.locations = locations,
                                    .location_count = at->place_count,
                                    .write = true,
+                                   .removes_only = true,
                                    .session_name = principal};
     }
     pthread_mutex_unlock(&tombstones->lock);

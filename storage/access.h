@@ -22,6 +22,7 @@ struct file_scope {
     const struct str *guarded;
     size_t guarded_count;
     struct str session_name; /* of whom: for the store's own audit; any text */
+    bool removes_only;       /* of what `write` allows, only to remove. Known to sign */
 };
 
 struct file_keys {

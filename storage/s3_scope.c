@@ -53,7 +53,8 @@ int s3_scope_make(const struct file_scope *scope, struct str bucket, struct aren
                              .prefix_count = scope->location_count,
                              .guarded = guarded,
                              .guarded_count = guarded_count,
-                             .write = scope->write};
+                             .write = scope->write,
+                             .removes_only = scope->removes_only};
     return 0;
 }
 
@@ -220,6 +221,13 @@ static int check_copy(const struct s3_scope *scope, const struct s3_request *req
     return 0;
 }
 
+/* Does it take something away, or give up what was begun? */
+static bool is_removal(enum s3_operation operation)
+{
+    return operation == S3_DELETE_OBJECT || operation == S3_DELETE_OBJECTS ||
+           operation == S3_ABORT_UPLOAD;
+}
+
 static int check_place(const struct s3_scope *scope, const struct s3_request *request,
                        struct str body, struct arena *arena, struct error *err)
 {
@@ -260,6 +268,9 @@ int s3_scope_check(const struct s3_scope *scope, const struct s3_request *reques
 {
     if (request->operation != S3_UNKNOWN && request->effect == S3_WRITES && !scope->write)
         return error_set(err, ERR_FORBIDDEN, "%s needs the right to write",
+                         s3_operation_name(request->operation));
+    if (scope->removes_only && request->effect == S3_WRITES && !is_removal(request->operation))
+        return error_set(err, ERR_FORBIDDEN, "%s is not allowed where only files are removed",
                          s3_operation_name(request->operation));
     if (!str_equal(request->bucket, scope->bucket))
         return error_set(err, ERR_FORBIDDEN, "Not the bucket of the table: %.*s",

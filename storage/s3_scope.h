@@ -14,7 +14,7 @@ struct s3_scope {
     size_t prefix_count;
     const struct str *guarded; /* keys */
     size_t guarded_count;
-    bool write;
+    bool write, removes_only;
 };
 
 /* Errors: ERR_ILLEGAL_ARGUMENT (a location that is none), ERR_FORBIDDEN (of another bucket, or a

@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sign_header headers[HEADERS_MAX];
     struct sign_request request = {
         .method = str_cut(&head, '\n'), .uri = str_cut(&head, '\n'), .headers = headers};
-    struct file_scope scope = {locations, 1, true, guarded, 1, STR("fuzz")};
+    struct file_scope scope = {locations, 1, true, guarded, 1, STR("fuzz"), false};
     struct sign_reply reply = {.header_count = 0};
     struct error err = {0};
     request.body = body;

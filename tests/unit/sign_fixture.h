@@ -62,7 +62,7 @@ static const struct str guarded[] = {STR("s3://elsewhere/x.metadata.json"), STR(
 
 struct ask {
     const char *method, *uri, *headers, *body;
-    bool read_only;
+    bool read_only, removes_only;
     const char *region;
 };
 
@@ -80,7 +80,8 @@ static inline int sign(struct file_io *with, const struct ask *ask, struct sign_
                                    .region = str_cstr(ask->region ? ask->region : "us-east-1"),
                                    .headers = headers,
                                    .body = str_cstr(ask->body)};
-    struct file_scope scope = {locations, 2, !ask->read_only, guarded, 3, STR("alice")};
+    struct file_scope scope = {locations,        2, !ask->read_only, guarded, 3, STR("alice"),
+                               ask->removes_only};
     request.header_count = parse_headers(ask->headers ? ask->headers : "", headers);
     *err = (struct error){.kind = ERR_NONE};
     memset(out, 0, sizeof(*out));

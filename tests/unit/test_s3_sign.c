@@ -165,6 +165,33 @@ static void rights(void **state)
         .method = "GET", .uri = STORE "/bucket?list-type=2&prefix=wh/t/", .read_only = true});
 }
 
+/* For whoever dropped a table: an upload that was begun before is no way to a file in its place. */
+static void what_is_left_is_only_removed(void **state)
+{
+    (void)state;
+    static const char *const writes[][2] = {{"PUT", KEY "a"},
+                                            {"POST", KEY "a?uploads"},
+                                            {"PUT", KEY "a?partNumber=1&uploadId=u"},
+                                            {"POST", KEY "a?uploadId=u"}};
+    static const char *const others[][2] = {
+        {"GET", KEY "a"},
+        {"DELETE", KEY "a"},
+        {"DELETE", KEY "a?uploadId=u"},
+        {"GET", STORE "/bucket?list-type=2&prefix=wh/t/"},
+        {"POST", STORE "/bucket?delete"},
+    };
+    for (size_t i = 0; i < COUNT_OF(writes); i++)
+        check_refused(
+            (struct ask){.method = writes[i][0], .uri = writes[i][1], .removes_only = true},
+            ERR_FORBIDDEN);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        (void)check_signed(
+            (struct ask){.method = others[i][0],
+                         .uri = others[i][1],
+                         .body = "<Delete><Object><Key>wh/t/a</Key></Object></Delete>",
+                         .removes_only = true});
+}
+
 static void s02_copies(void **state)
 {
     (void)state;
@@ -449,6 +476,7 @@ int main(void)
         cmocka_unit_test(headers_of_clients),
         cmocka_unit_test(s01_other_places),
         cmocka_unit_test(rights),
+        cmocka_unit_test(what_is_left_is_only_removed),
         cmocka_unit_test(s02_copies),
         cmocka_unit_test(s03_operations),
         cmocka_unit_test(s03_subresources),

@@ -155,7 +155,7 @@ static void s07_headers(void **state)
 static void s08_bytes(void **state)
 {
     (void)state;
-    struct file_scope scope = {locations, 2, true, NULL, 0, STR("alice")};
+    struct file_scope scope = {locations, 2, true, NULL, 0, STR("alice"), false};
     struct sign_reply reply;
     struct error err = {0};
     for (int byte = 0; byte < 256; byte++)
@@ -280,7 +280,7 @@ static void keys_of_the_store(void **state)
     const struct str foreign[] = {STR("s3://other/wh/t")}, whole[] = {STR("s3://bucket")};
     const struct str *const bad[] = {foreign, whole};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        struct file_scope scope = {bad[i], 1, true, NULL, 0, STR("alice")};
+        struct file_scope scope = {bad[i], 1, true, NULL, 0, STR("alice"), false};
         struct sign_request request = {.method = STR("GET"), .uri = STR(KEY "a")};
         assert_int_equal(file_io_sign(io, &scope, &request, arena, &reply, &err), -1);
         assert_int_equal(err.kind, ERR_FORBIDDEN);
