@@ -75,14 +75,19 @@ static int parse_credential(struct claim *claim, struct str credential, struct s
 }
 
 /* "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…" */
+static int other_mechanism(struct s3_fault *fault)
+{
+    return s3_fault_set(fault, S3_INVALID_REQUEST,
+                        "The authorization mechanism you have provided is not supported. "
+                        "Please use " ALGORITHM ".");
+}
+
 static int parse_authorization(struct claim *claim, struct str text, struct s3_fault *fault)
 {
     struct str rest = text, credential = STR_NONE;
     struct str algorithm = str_cut(&rest, ' ');
     if (!str_equal_cstr(algorithm, ALGORITHM))
-        return s3_fault_set(fault, S3_INVALID_REQUEST,
-                            "The authorization mechanism you have provided is not supported. "
-                            "Please use " ALGORITHM ".");
+        return other_mechanism(fault);
     bool doubled = false;
     while (rest.len > 0) {
         struct str value = str_trim(str_cut(&rest, ','));
@@ -316,6 +321,15 @@ static int judge_signature(const struct s3_auth_request *what, const struct clai
     return 0;
 }
 
+/* As version 2 signs a URL. */
+static bool is_of_version_2(const struct s3_request *request)
+{
+    for (size_t i = 0; i < request->query_count; i++)
+        if (str_equal_cstr(request->query[i].name, "AWSAccessKeyId"))
+            return true;
+    return false;
+}
+
 int s3_auth_check(const struct s3_keys *keys, const struct s3_auth_request *what, int64_t now_ms,
                   struct arena *arena, struct s3_identity *out, struct s3_fault *fault)
 {
@@ -327,6 +341,8 @@ int s3_auth_check(const struct s3_keys *keys, const struct s3_auth_request *what
     bool in_query = what->request->signature_query_count > 0;
     if (in_header && in_query)
         return s3_fault_set(fault, S3_INVALID_ARGUMENT, "Only one auth mechanism allowed.");
+    if (!in_header && !in_query && is_of_version_2(what->request))
+        return other_mechanism(fault);
     if (!in_header && !in_query)
         return s3_fault_set(fault, S3_ACCESS_DENIED, "Access denied: the request is not signed.");
     if ((in_header ? claim_of_header(what, now_ms, &claim, fault)

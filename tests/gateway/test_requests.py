@@ -71,6 +71,12 @@ class WhoAsks(GatewayTest):
         self.assertEqual((400, "InvalidArgument"),
                          get(good, {**host, "Authorization": "AWS4-HMAC-SHA256 Credential=x"}))
 
+    def test_presigned_by_version_2(self):
+        old = "/s3/lake/t1/pre?AWSAccessKeyId=A&Signature=c2lnbmF0dXJl&Expires=9999999999"
+        answer = send(self.server, "GET", old, {"Host": f"{self.server.host}:{self.server.port}"})
+        self.assertEqual((400, "InvalidRequest"), (answer.status, answer.code))
+        self.assertIn(b"AWS4-HMAC-SHA256", answer.body)
+
     def test_the_catalogs_paths_stay_its_own(self):
         self.assertEqual(200, self.server.client().get("/v1/config").status)
         self.assertEqual(404, self.server.client().get("/lake/t1/a").status)  # JSON, by check_reply
