@@ -156,6 +156,17 @@ static int probe_keys(const struct probe *probe, struct error *err)
     return result;
 }
 
+/* The names in a message begin with the bucket that clients see: where that is must be told, too.
+ */
+static void tell_place(const struct probe *probe, struct error *err)
+{
+    struct str message = arena_printf(probe->arena, "%s", err->message);
+    struct str detail = arena_printf(probe->arena, "%s", err->detail);
+    error_set(err, err->kind, "%.*s; the warehouse's place is %.*s", STR_ARG(message),
+              STR_ARG(probe->create->location));
+    error_detail(err, "%.*s", STR_ARG(detail));
+}
+
 int warehouse_probe(struct catalog *catalog, const struct warehouse_create *create,
                     struct file_io *io, struct str root, struct error *err)
 {
@@ -171,6 +182,8 @@ int warehouse_probe(struct catalog *catalog, const struct warehouse_create *crea
         result = probe_file(&probe, err);
     if (result == 0 && create->access == WAREHOUSE_VEND)
         result = probe_keys(&probe, err);
+    if (result != 0 && create->access == WAREHOUSE_GATEWAY && create->location.len > 0)
+        tell_place(&probe, err);
     arena_free(probe.arena);
     if (result != 0 && (err->kind == ERR_FILE_NOT_FOUND || err->kind == ERR_UNSUPPORTED))
         err->kind = ERR_ILLEGAL_ARGUMENT; /* it is what was asked for that is wrong */

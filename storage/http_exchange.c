@@ -159,7 +159,8 @@ static int failed(struct http_exchange *x, struct error *err)
         x->place->refused_address || x->result == CURLE_PEER_FAILED_VERIFICATION ||
         x->result == CURLE_URL_MALFORMAT || x->result == CURLE_SSL_CACERT_BADFILE ||
         x->result == CURLE_UNSUPPORTED_PROTOCOL || x->result == CURLE_SSL_CERTPROBLEM;
-    error_set(err, ERR_UNAVAILABLE, "No complete answer from %.*s", STR_ARG(x->origin));
+    error_set(err, ERR_UNAVAILABLE, "No complete answer from %.*s: %s", STR_ARG(x->origin),
+              x->stalled ? "it is too slow" : curl_easy_strerror(x->result));
     if (x->place->refused_address)
         return error_detail(err, "its address is refused");
     if (x->stalled)
