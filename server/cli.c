@@ -254,6 +254,14 @@ static int run_noun(int argc, char **argv, const struct cli_noun *noun,
     return rc == 0 ? EXIT_SUCCESS : failure(&err);
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 int cli_run(int argc, char **argv, const struct cli_backend *backend)
 {
     const char *command = argc < 2 ? "--help" : argv[1];
@@ -267,7 +275,11 @@ int cli_run(int argc, char **argv, const struct cli_backend *backend)
         return EXIT_SUCCESS;
     }
     for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++)
-        if (strcmp(command, nouns[i]->name) == 0)
+        if (strcmp(command, nouns[i]->name) == 0 && asks_for_help(argc, argv)) {
+            fputs(help, stdout);
+            return EXIT_SUCCESS;
+        } else if (strcmp(command, nouns[i]->name) == 0) {
             return run_noun(argc, argv, nouns[i], backend);
+        }
     return usage("unknown command: %s", command);
 }

@@ -7,7 +7,7 @@
 
 void options_write_help(struct buf *out)
 {
-    buf_add_cstr(out, "Usage: firn [--config FILE] [--name VALUE | --name=VALUE]...\n\n");
+    buf_add_cstr(out, "Usage: firn serve [--config FILE] [--name VALUE | --name=VALUE]...\n\n");
     for (size_t i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
         char flag[128];

@@ -41,6 +41,18 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("lake", self.names())
         self.refused("drop", "lake")
 
+    def test_help(self):
+        for args in (["--help"], ["create", "--help"], ["create", "lake", "-h"]):
+            self.assertIn("firn warehouse create NAME", self.firn(*args))
+
+    def test_a_place_that_cannot_be_used_is_named(self):
+        taken = os.path.join(self.temp, "file")
+        with open(taken, "w") as file:
+            file.write("no directory")
+        place = "file://" + taken + "/lake"
+        self.server.start()
+        self.assertIn(place, self.refused("create", "lake", "--access", "gateway", "--location", place))
+
     def test_offline(self):
         self.check_life_of_a_warehouse()
 
