@@ -140,6 +140,9 @@ struct hdfs_target {
 MUST_USE int webhdfs_writer_open(struct file_io_webhdfs *io, struct arena *arena,
                                  const struct hdfs_target *target, int64_t bytes,
                                  struct file_writer **out, struct error *err);
+/* Does the name lead to that file? False too when that cannot be learned. */
+bool webhdfs_leads_to(struct file_io_webhdfs *io, const struct hdfs_path *path,
+                      const struct file_stat *stat);
 /* Gives a whole file its name. *stat is of the file, and stays true. */
 MUST_USE int webhdfs_publish(struct file_io_webhdfs *io, const struct hdfs_path *from,
                              const struct hdfs_target *target, const struct file_stat *stat,

@@ -25,6 +25,7 @@ struct upload {
     struct arena *arena;
     struct hdfs_path path; /* of the location */
     struct str id;
+    struct file_stat named; /* JOINED, when a rename of it was asked for; bytes -1: never */
 };
 
 static int unknown_upload(struct error *err, struct str location)
@@ -61,7 +62,8 @@ static int find(struct file_io *base, struct str location, struct str id, struct
 {
     struct file_stat stat;
     bool found;
-    *out = (struct upload){.io = webhdfs_of(base), .arena = arena, .id = id};
+    *out =
+        (struct upload){.io = webhdfs_of(base), .arena = arena, .id = id, .named = {.bytes = -1}};
     if (parse_target(out->io, location, arena, &out->path, err) != 0)
         return -1;
     if (!upload_id_is_of(id, out->path.location, arena))
@@ -203,9 +205,10 @@ static int make_joined(const struct upload *upload, struct error *err)
 {
     struct arena *arena = arena_new();
     struct hdfs_target target = {.mode = FILE_CREATE};
-    struct upload own = {upload->io, arena, upload->path, arena_str(arena, upload->id)};
+    struct upload own = {.io = upload->io, .arena = arena, .path = upload->path};
     struct file_writer *writer;
     struct file_stat stat;
+    own.id = arena_str(arena, upload->id);
     own.path.location = arena_str(arena, upload->path.location);
     target.path = staging_path(&own, STR(JOINED));
     if (webhdfs_writer_open(upload->io, arena, &target, 0, &writer, err) != 0)
@@ -285,7 +288,7 @@ static int copy_all(struct file_io *base, const struct upload *upload,
     return -1;
 }
 
-static int publish_joined(const struct upload *upload, const struct file_part *parts, size_t count,
+static int publish_joined(struct upload *upload, const struct file_part *parts, size_t count,
                           enum write_mode mode, struct file_stat *out, struct error *err)
 {
     struct hdfs_path joined = staging_path(upload, STR(JOINED));
@@ -298,6 +301,7 @@ static int publish_joined(const struct upload *upload, const struct file_part *p
         return -1;
     if (!found || out->bytes != bytes)
         return webhdfs_broken(err, "join the parts of", &upload->path, "its length is another");
+    upload->named = *out;
     return webhdfs_publish(upload->io, &joined, &target, out, err);
 }
 
@@ -313,9 +317,8 @@ static int check_free(const struct upload *upload, enum write_mode mode, struct 
                  : 0;
 }
 
-static int complete(struct file_io *base, const struct upload *upload,
-                    const struct file_part *parts, size_t count, enum write_mode mode,
-                    struct file_stat *out, struct error *err)
+static int complete(struct file_io *base, struct upload *upload, const struct file_part *parts,
+                    size_t count, enum write_mode mode, struct file_stat *out, struct error *err)
 {
     struct parts found;
     size_t joined = 0;
@@ -335,6 +338,22 @@ static int complete(struct file_io *base, const struct upload *upload,
     return publish_joined(upload, parts, count, mode, out, err);
 }
 
+/* After a try that failed; `before`: the one before it, of which it is not known what it did, or
+ * NULL. Parts that are gone since then went with it, and are no mistake of the caller. */
+static int judge_try(const struct upload *upload, const struct error *before, struct file_stat *out,
+                     struct error *err)
+{
+    if (upload->named.bytes < 0)
+        return -1;
+    if (webhdfs_leads_to(upload->io, &upload->path, &upload->named)) {
+        *out = upload->named;
+        return 0;
+    }
+    if (before != NULL && err->kind == ERR_ILLEGAL_ARGUMENT)
+        *err = *before;
+    return -1;
+}
+
 int webhdfs_upload_complete(struct file_io *base, struct str location, struct str id,
                             const struct file_part *parts, size_t count, enum write_mode mode,
                             struct file_stat *out, struct error *err)
@@ -343,7 +362,10 @@ int webhdfs_upload_complete(struct file_io *base, struct str location, struct st
     struct arena *arena = arena_new();
     int result = find(base, location, id, arena, &upload, err);
     for (int tries = 0; tries < TRIES_MAX && result == 0; tries++) { /* 1: it goes on */
+        struct error before = *err;
         result = complete(base, &upload, parts, count, mode, out, err);
+        if (result != 0)
+            result = judge_try(&upload, tries > 0 ? &before : NULL, out, err);
         if (result == 0 || err->kind != ERR_UNAVAILABLE)
             break;
         result = tries + 1 < TRIES_MAX ? 0 : -1;

@@ -31,9 +31,8 @@ struct hdfs_writer {
 
 /* ---- giving a name --------------------------------------------------------------------------- */
 
-/* Does the name lead to that file? */
-static bool leads_to(struct file_io_webhdfs *io, const struct hdfs_path *path,
-                     const struct file_stat *stat)
+bool webhdfs_leads_to(struct file_io_webhdfs *io, const struct hdfs_path *path,
+                      const struct file_stat *stat)
 {
     struct file_stat now;
     struct error ignored;
@@ -100,7 +99,7 @@ static int rename_to(struct file_io_webhdfs *io, const struct hdfs_path *from,
         json_decref(reply.json);
         if (result == 0 && !refused)
             break;
-        if (leads_to(io, &target->path, stat)) {
+        if (webhdfs_leads_to(io, &target->path, stat)) {
             result = 0;
             break;
         }
@@ -220,7 +219,7 @@ static int writer_finish(struct file_writer *base, struct file_stat *out, struct
     if (result != 0) {
         bool doubtful = is_whole && err->kind == ERR_UNAVAILABLE;
         remove_temporary(writer);
-        if (doubtful && leads_to(writer->io, &writer->target.path, out)) /* 3 */
+        if (doubtful && webhdfs_leads_to(writer->io, &writer->target.path, out)) /* 3 */
             result = 0;
     }
     writer_free(writer);

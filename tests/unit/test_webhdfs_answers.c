@@ -13,7 +13,10 @@ struct fixture {
     struct answering namenode, datanode;
     struct file_io *io;
     _Atomic int renames, removed, leaked;
-    bool breaks; /* the datanode, at the end of what is written */
+    bool breaks;         /* the datanode, at the end of what is written */
+    bool uploads;        /* the namenode knows one upload, whose parts are joined */
+    _Atomic int dazed;   /* so many requests it does not answer after the rename */
+    _Atomic bool joined; /* not renamed yet */
 };
 
 static const struct storage_context context = {&clock_system, &random_system};
@@ -70,6 +73,39 @@ static void answer_look(const struct heard *heard, struct buf *out)
                     STR("{\"RemoteException\":{\"exception\":\"FileNotFoundException\"}}"));
 }
 
+/* An upload of 3 bytes: "joined" until the rename, then /wh/whole. That one goes unanswered. */
+static void answer_upload(struct fixture *f, const struct heard *heard, struct buf *out)
+{
+    if (asks(heard, "PUT", "op=RENAME")) {
+        f->renames++;
+        f->joined = false;
+    } else if (!f->joined && f->dazed > 0) {
+        f->dazed--;
+        refuse(out, "StandbyException");
+    } else if (asks(heard, "GET", f->joined ? "/joined?" : "/wh/whole?")) {
+        status_of(out, 9, 3);
+    } else if (asks(heard, "GET", "op=LISTSTATUS_BATCH")) {
+        char body[400];
+        (void)snprintf(
+            body, sizeof(body),
+            "{\"DirectoryListing\":{\"partialListing\":{\"FileStatuses\":{\"FileStatus\":[%s]"
+            "}},\"remainingEntries\":0}}",
+            f->joined ? "{\"pathSuffix\":\"joined\",\"fileId\":9,\"length\":3,"
+                        "\"modificationTime\":1600000000000,\"type\":\"FILE\"}"
+                      : "");
+        answer_with(out, 200, str_cstr(body));
+    } else if (asks(heard, "GET", "/wh/.firn-uploads/") && !asks(heard, "GET", "/joined?")) {
+        answer_with(out, 200,
+                    STR("{\"FileStatus\":{\"fileId\":5,\"length\":0,"
+                        "\"modificationTime\":0,\"type\":\"DIRECTORY\"}}"));
+    } else if (asks(heard, "GET", "")) {
+        answer_with(out, 404,
+                    STR("{\"RemoteException\":{\"exception\":\"FileNotFoundException\"}}"));
+    } else {
+        answer_with(out, 200, STR("{\"boolean\":true}"));
+    }
+}
+
 static void answer_namenode(struct answering *server, const struct heard *heard, struct buf *out)
 {
     char to[100];
@@ -77,7 +113,9 @@ static void answer_namenode(struct answering *server, const struct heard *heard,
     (void)snprintf(to, sizeof(to), "http://127.0.0.1:%d/data?a=b%%20c", current->datanode.port);
     if (!asks(heard, "", "&delegation=CANARY%2Bx") || asks(heard, "", "user.name"))
         current->leaked++;
-    if (asks(heard, "GET", "op=GETFILESTATUS")) {
+    if (current->uploads) {
+        answer_upload(current, heard, out);
+    } else if (asks(heard, "GET", "op=GETFILESTATUS")) {
         answer_look(heard, out);
     } else if (asks(heard, "PUT", "op=RENAME")) {
         current->renames++;
@@ -249,6 +287,27 @@ static void a_replacement_that_breaks_is_none(void **state)
     assert_int_equal(f->renames, 0);
 }
 
+/* The parts are gone because they have become the file. */
+static void a_completion_whose_end_was_not_seen_is_one(void **state)
+{
+    struct fixture *f = *state;
+    static const struct file_part part = {.number = 1, .bytes = 3, .etag = "\"7-3-0\""};
+    const struct str location = STR(ROOT "/whole");
+    struct arena *arena = arena_new();
+    struct file_stat stat = {0};
+    struct error err = {0};
+    struct str id;
+    f->uploads = f->joined = true;
+    f->dazed = 7; /* a look, a directory, a look again */
+    assert_int_equal(file_io_upload_begin(f->io, location, arena, &id, &err), 0);
+    if (file_io_upload_complete(f->io, location, id, &part, 1, FILE_REPLACE, &stat, &err) != 0)
+        fail_msg("%s: %s (%s)", error_name(err.kind), err.message, err.detail);
+    assert_int_equal(f->renames, 1);
+    assert_int_equal(stat.bytes, 3);
+    assert_false(f->joined);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +317,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_plain_no_is_looked_into, begin, end),
         cmocka_unit_test_setup_teardown(a_file_of_another_length_gets_no_name, begin, end),
         cmocka_unit_test_setup_teardown(a_replacement_that_breaks_is_none, begin, end),
+        cmocka_unit_test_setup_teardown(a_completion_whose_end_was_not_seen_is_one, begin, end),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
