@@ -184,9 +184,10 @@ static int judge_headers(struct s3_call *call)
 
 /* ---- may he ---------------------------------------------------------------------------------- */
 
-static int deny(struct s3_fault *fault)
+/* `why` says only what the holder of the key may know: how far it reaches, not what is there. */
+static int deny(struct s3_fault *fault, const char *why)
 {
-    return s3_fault_set(fault, S3_ACCESS_DENIED, "Access denied.");
+    return s3_fault_set(fault, S3_ACCESS_DENIED, "Access denied%s.", why);
 }
 
 bool s3_call_knows(const struct s3_call *call, const struct warehouse *warehouse)
@@ -211,7 +212,7 @@ int s3_call_bucket(const struct s3_call *call, struct str bucket, struct warehou
         return 0;
     if (any) /* may know of all there are */
         return s3_fault_set(fault, S3_NO_SUCH_BUCKET, "The specified bucket does not exist.");
-    return deny(fault);
+    return deny(fault, "");
 }
 
 /* A key that is the path of a file: the rules of base/location.h, and no empty segment. */
@@ -239,7 +240,7 @@ int s3_call_locate(const struct s3_call *call, const struct warehouse *warehouse
         return s3_fault_set(fault, S3_INVALID_ARGUMENT,
                             "The specified key is not the path of a file.");
     if (!gateway_grant_covers(&call->identity.grant, key))
-        return deny(fault);
+        return deny(fault, ": the access key does not reach there");
     *out = location.text;
     return 0;
 }
@@ -261,7 +262,7 @@ static int authorize(struct s3_call *call, const struct operation_row *row)
     if (row->of_bucket && s3_call_bucket(call, request->bucket, &call->warehouse, fault) != 0)
         return -1;
     if (request->effect == S3_WRITES && !call->identity.grant.write)
-        return deny(fault);
+        return deny(fault, ": the access key is for reading only");
     if (row->of_key)
         return s3_call_locate(call, call->warehouse, request->key, &call->location, fault);
     return 0;

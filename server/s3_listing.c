@@ -94,7 +94,8 @@ static int find_scopes(struct listing *listing)
             listing->scopes[count++] = grant->prefixes[i];
     }
     if (count == 0)
-        return s3_fault_set(&listing->call->fault, S3_ACCESS_DENIED, "Access denied.");
+        return s3_fault_set(&listing->call->fault, S3_ACCESS_DENIED,
+                            "Access denied: the access key does not reach there.");
     qsort(listing->scopes, count, sizeof(listing->scopes[0]), by_bytes);
     for (size_t i = 0; i < count; i++)
         if (listing->scope_count == 0 ||

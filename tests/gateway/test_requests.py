@@ -98,7 +98,9 @@ class Scopes(GatewayTest):
             self.refused(403, "AccessDenied", "PUT", "/lake/t1/a", b"x", key)
             self.refused(403, "AccessDenied", "DELETE", "/lake/t1/a", key=key)
             self.refused(403, "AccessDenied", "POST", "/lake/t1/a?uploads", key=key)
-        self.refused(403, "AccessDenied", "PUT", "/lake/t10/a", b"x", WRITER)
+        for key, path, why in ((READER, "/lake/t1/a", b"for reading only"),
+                               (WRITER, "/lake/t10/a", b"does not reach there")):
+            self.assertIn(why, self.refused(403, "AccessDenied", "PUT", path, b"x", key).body)
         self.assertEqual(200, self.call("PUT", "/lake/t1/new", b"x", WRITER).status)
 
     def test_buckets(self):
