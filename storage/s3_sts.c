@@ -239,13 +239,13 @@ static bool is_of_own_keys(struct str code)
     return false;
 }
 
-static int refused(int status, struct str code, struct error *err)
+static int refused(const struct s3_sts *sts, int status, struct str code, struct error *err)
 {
     if (str_equal(code, STR("PackedPolicyTooLarge")))
         return error_set(err, ERR_ILLEGAL_ARGUMENT,
                          "No keys can be made for a location that makes the policy too long");
-    return error_set(err, ERR_UNAVAILABLE, "STS gives no keys: it answers %d %.*s", status,
-                     STR_ARG(code));
+    return error_set(err, ERR_UNAVAILABLE, "STS gives no keys: it answers %d %.*s%s", status,
+                     STR_ARG(code), sts->options->role_arn.len == 0 ? " (role-arn is empty)" : "");
 }
 
 /* One call. *again: another one may bring more. */
@@ -275,7 +275,7 @@ static int call(const struct wish *wish, struct arena *arena, struct s3_keys *ou
         result = s3_sts_parse(buf_str(&answer), "AssumeRoleResult", arena, out, err);
     } else {
         struct str code = code_of(buf_str(&answer), arena);
-        result = refused(response.status, code, err);
+        result = refused(sts, response.status, code, err);
         *again = is_overload(response.status, code) ||
                  (is_of_own_keys(code) && s3_credentials_refused(sts->credentials, &own));
     }
