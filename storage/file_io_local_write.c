@@ -10,6 +10,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 
+#define DIRECTORY_TRIES 32 /* when somebody removes it, empty, each time */
+
 int local_write_failed(struct error *err, const struct local_path *path, int why)
 {
     if (why == EEXIST)
@@ -221,19 +223,18 @@ static const struct file_writer_backend writer_backend = {
     .abort = writer_abort,
 };
 
-static int open_temporary(struct local_writer *writer, bool make_directory, struct error *err)
+/* 0, or -1 with errno. */
+static int open_in_directory(struct local_writer *writer, bool make_directory)
 {
     struct file_io_local *io = writer->io;
     const struct local_path *path = &writer->path;
-    if (FAILPOINT("storage_before_write"))
-        return local_unavailable(err, "write", path, EIO);
+    if (writer->directory >= 0)
+        local_close_fd(writer->directory);
     writer->directory = make_directory
                             ? local_open_durable_directory(io, path, writer->arena)
                             : local_open_beneath(io, path->directory, O_RDONLY | O_DIRECTORY);
-    if (writer->directory < 0 && errno == ENOENT && !make_directory)
-        return local_not_found(err, path);
     if (writer->directory < 0)
-        return local_write_failed(err, path, errno);
+        return -1;
     (void)snprintf(writer->temporary, sizeof(writer->temporary),
                    FILE_IO_LOCAL_TEMPORARY "%.8s-%" PRIu64, io->tag, ++io->temporaries);
     writer->fd = openat(writer->directory, writer->temporary,
@@ -241,7 +242,24 @@ static int open_temporary(struct local_writer *writer, bool make_directory, stru
     if (writer->fd >= 0)
         return 0;
     writer->temporary[0] = '\0';
-    return local_write_failed(err, path, errno);
+    return -1;
+}
+
+/* Directories go when they are empty, also between our making one and what we put into it. From
+ * then on it stays. */
+static int open_temporary(struct local_writer *writer, bool make_directory, struct error *err)
+{
+    const struct local_path *path = &writer->path;
+    int result = -1;
+    if (FAILPOINT("storage_before_write"))
+        return local_unavailable(err, "write", path, EIO);
+    errno = ENOENT;
+    for (int tries = 0; result != 0 && errno == ENOENT && tries < DIRECTORY_TRIES; tries++) {
+        result = open_in_directory(writer, make_directory);
+        if (result != 0 && errno == ENOENT && !make_directory)
+            return local_not_found(err, path);
+    }
+    return result == 0 ? 0 : local_write_failed(err, path, errno);
 }
 
 int local_writer_open(struct file_io_local *io, struct arena *arena, const struct local_path *path,

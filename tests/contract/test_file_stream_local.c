@@ -237,6 +237,41 @@ static void one_condition_has_one_winner(void **state)
     }
 }
 
+/* Files made and removed, and the directories with the last of them, as the gateway does it. */
+static void *come_and_go(void *arg)
+{
+    struct racer *racer = arg;
+    struct file_io *io = racer->fixture->io;
+    struct error err;
+    bool removed;
+    struct arena *arena = arena_new();
+    struct str inner = arena_printf(arena, "%s/a/b", root),
+               outer = arena_printf(arena, "%s/a", root);
+    struct str file = arena_printf(arena, "%s/a/b/%s", root, racer->etag);
+    for (int i = 0; i < 100; i++) {
+        racer->won +=
+            file_io_write_new(io, file, STR("x"), &err) == 0 && file_io_remove(io, file, &err) == 0;
+        (void)!file_io_remove_directory(io, inner, &removed, &err);
+        (void)!file_io_remove_directory(io, outer, &removed, &err);
+    }
+    arena_free(arena);
+    return NULL;
+}
+
+static void directories_that_go_are_no_trouble(void **state)
+{
+    static const char *const names[] = {"1", "2", "3", "4"};
+    struct racer racers[COUNT_OF(names)];
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        racers[i] = (struct racer){.fixture = *state, .etag = names[i]};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, come_and_go, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_int_equal(racers[i].won, 100);
+}
+
 #ifdef FIRN_FAILPOINTS
 /* The child: an upload of two parts over `f`, which it completes. */
 static int run_child(void)
@@ -335,6 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(pages_show_regular_files_with_locations_only, begin, end),
         cmocka_unit_test_setup_teardown(long_directories_are_paged_whole, begin, end),
         cmocka_unit_test_setup_teardown(one_condition_has_one_winner, begin, end),
+        cmocka_unit_test_setup_teardown(directories_that_go_are_no_trouble, begin, end),
 #ifdef FIRN_FAILPOINTS
         cmocka_unit_test_setup_teardown(a_crash_leaves_the_old_or_the_new, begin, end),
 #endif
