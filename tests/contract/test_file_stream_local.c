@@ -274,28 +274,36 @@ static void directories_that_go_are_no_trouble(void **state)
 
 #ifdef FIRN_FAILPOINTS
 /* The child: an upload of two parts over `f`, which it completes. */
-static int run_child(void)
+static int complete_upload(struct stream_fixture *f)
 {
-    struct stream_fixture f = {&opener, open_local(NULL), arena_new()};
     struct error err;
-    struct str id, location = stream_at(&f, "f");
+    struct str id, location = stream_at(f, "f");
     struct file_part parts[2];
     struct file_stat stat;
     const struct file_write write = {.mode = FILE_REPLACE, .bytes = FILE_BYTES_UNKNOWN};
-    if (file_io_upload_begin(f.io, location, f.arena, &id, &err) != 0)
+    if (file_io_upload_begin(f->io, location, f->arena, &id, &err) != 0)
         return 1;
     for (int i = 0; i < 2; i++) {
         struct file_writer *writer;
         parts[i] = (struct file_part){.number = i + 1};
-        if (file_io_upload_part(f.io, location, id, i + 1, &write, &writer, &err) != 0 ||
+        if (file_io_upload_part(f->io, location, id, i + 1, &write, &writer, &err) != 0 ||
             file_writer_write(writer, STR("new"), &err) != 0 ||
             file_writer_finish(writer, &stat, &err) != 0)
             return 3;
         memcpy(parts[i].etag, stat.etag, sizeof(stat.etag));
     }
-    return file_io_upload_complete(f.io, location, id, parts, 2, FILE_REPLACE, &stat, &err) == 0
+    return file_io_upload_complete(f->io, location, id, parts, 2, FILE_REPLACE, &stat, &err) == 0
                ? 0
                : 3;
+}
+
+static int run_child(void)
+{
+    struct stream_fixture f = {&opener, open_local(NULL), arena_new()};
+    int status = complete_upload(&f);
+    file_io_close(f.io);
+    arena_free(f.arena);
+    return status;
 }
 
 static int spawn_child(const char *failpoints)
