@@ -80,7 +80,7 @@ class Text(unittest.TestCase):
     def test_every_change_may_have_an_unknown_outcome(self):
         for operation in self.description.operations.values():
             said = operation.responses["500"]["$ref"].endswith("/CommitStateUnknown")
-            changes = operation.method in ("POST", "DELETE") and operation.id != "getToken"
+            changes = operation.method in ("POST", "DELETE") and operation.id not in CHANGE_NOTHING
             self.assertEqual(changes, said, operation.id)
 
     def test_errors_are_those_of_the_table(self):
@@ -99,8 +99,9 @@ class Text(unittest.TestCase):
                     self.assertIn((kind, status), told)
 
 
-# kinds that no operation of this program answers with yet
-UNTOLD = ("NoSuchViewException",)
+CHANGE_NOTHING = ("getToken", "signRequest", "signRequestByLocation", "createGatewayKey")
+# kinds that no operation of the catalog answers with: the latter is the gateway's
+UNTOLD = ("NoSuchViewException", "PreconditionFailedException")
 
 if __name__ == "__main__":
     unittest.main()

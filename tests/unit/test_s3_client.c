@@ -81,10 +81,14 @@ static const struct {
     {"missing", 0, "404 No", "NoSuchKey"},
 };
 
+static pthread_mutex_t last_request_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static bool answer(struct fixture *f, int fd, const char *request)
 {
     int number = ++f->requests;
+    pthread_mutex_lock(&last_request_lock); /* each connection has a thread */
     (void)snprintf(f->last_request, sizeof(f->last_request), "%s", request);
+    pthread_mutex_unlock(&last_request_lock);
     if (asks(request, "dropped") && number == 1)
         return false;
     if (asks(request, "skewed") && number == 1)
@@ -169,7 +173,10 @@ static int call(struct fixture *f, const char *method, const char *key, enum s3_
 
 static bool sent(struct fixture *f, const char *text)
 {
-    return strstr(f->last_request, text) != NULL;
+    pthread_mutex_lock(&last_request_lock);
+    bool found = strstr(f->last_request, text) != NULL;
+    pthread_mutex_unlock(&last_request_lock);
+    return found;
 }
 
 /* ---- addresses ------------------------------------------------------------------------------- */
