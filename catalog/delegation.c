@@ -10,9 +10,10 @@
 #include <assert.h>
 
 #include "base/raw_json.h"
+#include "catalog/object_location.h"
 
 #define PROPERTIES_ADDED_MAX 8
-#define LOCATIONS_MAX 5
+#define LOCATIONS_MAX (OBJECT_PLACES_MAX + 1) /* and the table's own */
 #define GATEWAY_REGION "us-east-1"
 
 struct properties {
@@ -74,17 +75,13 @@ static int find_places(const struct warehouse *warehouse, const struct object_ve
                        struct arena *arena, struct location places[LOCATIONS_MAX], size_t *count,
                        struct error *err)
 {
-    static const char *const properties[] = {"write.data.path", "write.metadata.path",
-                                             "write.object-storage.path",
-                                             "write.folder-storage.path"};
     const struct table_metadata *metadata = &table->metadata.table;
-    _Static_assert(sizeof(properties) / sizeof(properties[0]) + 1 == LOCATIONS_MAX, "room for all");
     assert(table->row.kind == OBJECT_TABLE);
     *count = 0;
     if (add_place(warehouse, metadata->location, arena, places, count, err) != 0)
         return -1;
-    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++) {
-        struct str path = table_metadata_property(metadata, properties[i]);
+    for (size_t i = 0; i < OBJECT_PLACES_MAX; i++) {
+        struct str path = table_metadata_property(metadata, object_path_properties[i]);
         if (path.ptr != NULL && add_place(warehouse, path, arena, places, count, err) != 0)
             return -1;
     }

@@ -4,7 +4,7 @@
 
 #include "base/raw_json.h"
 
-static const char *const path_properties[OBJECT_PLACES_MAX] = {
+const char *const object_path_properties[OBJECT_PLACES_MAX] = {
     "write.data.path",
     "write.metadata.path",
     "write.object-storage.path",
@@ -194,8 +194,8 @@ int object_places_check(const struct object_places *places, struct arena *arena,
         return -1;
     }
     for (size_t i = 0; i < OBJECT_PLACES_MAX; i++) {
-        struct str path = metadata_property(&now, path_properties[i]);
-        if (path.ptr != NULL && check_place(&check, path, path_properties[i], err) != 0) {
+        struct str path = metadata_property(&now, object_path_properties[i]);
+        if (path.ptr != NULL && check_place(&check, path, object_path_properties[i], err) != 0) {
             return -1;
         }
     }
@@ -216,8 +216,8 @@ bool object_places_differ(const struct object_format *format, const union object
         return true;
     }
     for (size_t i = 0; i < OBJECT_PLACES_MAX; i++) {
-        struct str path = metadata_property(&one, path_properties[i]);
-        struct str path_of_other = metadata_property(&other, path_properties[i]);
+        struct str path = metadata_property(&one, object_path_properties[i]);
+        struct str path_of_other = metadata_property(&other, object_path_properties[i]);
         if ((path.ptr == NULL) != (path_of_other.ptr == NULL) || !str_equal(path, path_of_other)) {
             return true;
         }

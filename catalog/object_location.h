@@ -21,6 +21,7 @@ struct object_places {
 };
 
 #define OBJECT_PLACES_MAX 4 /* properties that name a place */
+extern const char *const object_path_properties[OBJECT_PLACES_MAX];
 
 /* Places that were judged, as the metastore's overlap index takes them: canonical. */
 struct judged_places {
