@@ -66,13 +66,6 @@ static const char *bad_path(struct str path)
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    return is_digit(c)                              ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 /* The reason to refuse the path of a file for what a careless reader would make of it, who decodes
  * it once more. */
 static const char *bad_when_decoded(struct str path)
@@ -80,8 +73,8 @@ static const char *bad_when_decoded(struct str path)
     char bytes[LOCATION_BYTES_MAX];
     size_t len = 0;
     for (size_t i = 0; i < path.len; i++) {
-        int high = path.ptr[i] == '%' && i + 2 < path.len ? hex_digit(path.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(path.ptr[i + 2]) : -1;
+        int high = path.ptr[i] == '%' && i + 2 < path.len ? str_hex_digit(path.ptr[i + 1]) : -1;
+        int low = high >= 0 ? str_hex_digit(path.ptr[i + 2]) : -1;
         bytes[len++] = low >= 0 ? (char)(high << 4 | low) : path.ptr[i];
         i += low >= 0 ? 2 : 0;
         if (bytes[len - 1] == '\0')

@@ -125,6 +125,16 @@ bool raw_json_next_element(struct raw_json_cursor *cursor, struct str *value)
     return value->len > 0;
 }
 
+size_t raw_json_element_count(struct str array)
+{
+    size_t count = 0;
+    struct str element;
+    struct raw_json_cursor cursor = raw_json_enter(array);
+    while (raw_json_next_element(&cursor, &element))
+        count++;
+    return count;
+}
+
 static bool has_escape(struct str text)
 {
     return text.len > 0 && memchr(text.ptr, '\\', text.len) != NULL;
@@ -267,11 +277,7 @@ static int hex4(const char *at, const char *end)
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        char c = at[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = str_hex_digit(at[i]);
         if (digit < 0)
             return -1;
         code = code << 4 | digit;

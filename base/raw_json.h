@@ -45,6 +45,7 @@ struct raw_json_cursor {
 struct raw_json_cursor raw_json_enter(struct str object_or_array);
 bool raw_json_next_member(struct raw_json_cursor *cursor, struct str *key, struct str *value);
 bool raw_json_next_element(struct raw_json_cursor *cursor, struct str *value);
+size_t raw_json_element_count(struct str array); /* by walking it */
 
 bool raw_json_key_is(struct str key, const char *name);
 

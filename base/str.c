@@ -113,6 +113,14 @@ size_t str_utf8_char(struct str s)
     return bytes;
 }
 
+int str_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 bool str_is_utf8(struct str s)
 {
     while (s.len > 0) {

@@ -48,6 +48,8 @@ struct str str_trim(struct str s);               /* ASCII spaces and tabs off bo
  * Without a separator returns all and *rest becomes STR_NONE. */
 struct str str_cut(struct str *rest, char separator);
 
+int str_hex_digit(char c); /* of either case; -1: it is none */
+
 bool str_is_utf8(struct str s); /* well-formed, no surrogates, no overlong forms */
 
 /* Bytes of the well-formed UTF-8 character that s begins with; 0 when there is none. */

@@ -30,16 +30,6 @@ struct text_set {
     size_t count;
 };
 
-static size_t count_elements(struct str array)
-{
-    size_t count = 0;
-    struct str element;
-    struct raw_json_cursor cursor = raw_json_enter(array);
-    while (raw_json_next_element(&cursor, &element))
-        count++;
-    return count;
-}
-
 static void text_set_init(struct text_set *set, size_t count_max, struct arena *arena)
 {
     id_map_init(&set->map, arena, count_max);
@@ -92,7 +82,7 @@ static int read_representations(struct reader *r, struct str array)
     };
     struct str element, values[3];
     struct text_set dialects;
-    size_t count = count_elements(array);
+    size_t count = raw_json_element_count(array);
     if (count == 0)
         return invalid(r, "a version has no representation");
     text_set_init(&dialects, count, r->arena);
@@ -135,7 +125,7 @@ static int read_versions(struct reader *r, struct str array, int64_t current_id)
 {
     struct id_map ids;
     struct str element;
-    id_map_init(&ids, r->arena, count_elements(array));
+    id_map_init(&ids, r->arena, raw_json_element_count(array));
     struct raw_json_cursor cursor = raw_json_enter(array);
     while (raw_json_next_element(&cursor, &element)) {
         int64_t id = 0;
@@ -244,7 +234,7 @@ static int read_definitions(struct reader *r, struct str array)
 {
     struct str element;
     struct text_set ids, names;
-    size_t count = count_elements(array);
+    size_t count = raw_json_element_count(array);
     if (count == 0)
         return error_set(r->err, ERR_VALIDATION, "Invalid function: definitions is empty");
     text_set_init(&ids, count, r->arena);

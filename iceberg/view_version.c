@@ -30,16 +30,6 @@ static const struct member_spec version_members[VERSION_MEMBERS] = {
     [REPRESENTATIONS] = MEMBER("representations", ARRAY, REQUIRED),
 };
 
-static size_t count_elements(struct str array)
-{
-    size_t count = 0;
-    struct str element;
-    struct raw_json_cursor cursor = raw_json_enter(array);
-    while (raw_json_next_element(&cursor, &element))
-        count++;
-    return count;
-}
-
 static int read_representation(struct str object, struct arena *arena,
                                struct view_representation *out, struct error *err)
 {
@@ -69,7 +59,8 @@ static int read_representations(struct str array, struct arena *arena, struct vi
 {
     struct str element;
     struct raw_json_cursor cursor = raw_json_enter(array);
-    out->representations = ARENA_ARRAY(arena, struct view_representation, count_elements(array));
+    out->representations =
+        ARENA_ARRAY(arena, struct view_representation, raw_json_element_count(array));
     while (raw_json_next_element(&cursor, &element))
         if (read_representation(element, arena, &out->representations[out->representation_count++],
                                 err) != 0)
@@ -81,7 +72,7 @@ static void read_namespace(struct str array, struct arena *arena, struct view_ve
 {
     struct str element;
     struct raw_json_cursor cursor = raw_json_enter(array);
-    out->default_namespace = ARENA_ARRAY(arena, struct str, count_elements(array));
+    out->default_namespace = ARENA_ARRAY(arena, struct str, raw_json_element_count(array));
     while (raw_json_next_element(&cursor, &element))
         out->default_namespace[out->level_count++] = raw_json_string(element, arena);
 }

@@ -169,17 +169,6 @@ int router_find(struct str method, struct str target, struct arena *arena, struc
     return no_route(path, out->allow, err);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int url_decode(struct str raw, struct arena *arena, struct str *out, struct error *err)
 {
     char *text = arena_alloc(arena, raw.len + 1);
@@ -193,8 +182,8 @@ int url_decode(struct str raw, struct arena *arena, struct str *out, struct erro
         if (c == '+') {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < raw.len ? hex_digit(raw.ptr[i + 1]) : -1;
-            int low = i + 2 < raw.len ? hex_digit(raw.ptr[i + 2]) : -1;
+            int high = i + 2 < raw.len ? str_hex_digit(raw.ptr[i + 1]) : -1;
+            int low = i + 2 < raw.len ? str_hex_digit(raw.ptr[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return error_set(err, ERR_BAD_REQUEST, "Malformed percent-encoding: %.*s",
                                  STR_ARG(raw));
@@ -220,7 +209,7 @@ static size_t separator_len(struct str raw, char separator)
         return 1;
     if (raw.len < 3 || raw.ptr[0] != '%')
         return 0;
-    int high = hex_digit(raw.ptr[1]), low = hex_digit(raw.ptr[2]);
+    int high = str_hex_digit(raw.ptr[1]), low = str_hex_digit(raw.ptr[2]);
     return high >= 0 && low >= 0 && (high << 4 | low) == separator ? 3 : 0;
 }
 

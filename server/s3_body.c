@@ -206,11 +206,7 @@ static bool parse_hex(struct str text, uint64_t *out)
     if (text.len == 0 || text.len > CHUNK_SIZE_DIGITS_MAX)
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = str_hex_digit(text.ptr[i]);
         if (digit < 0)
             return false;
         *out = *out << 4 | (unsigned)digit;

@@ -63,6 +63,10 @@ struct file_reader_backend {
     void (*close)(struct file_reader *reader);
 };
 
+/* For the wrappers: passes `result` on, and counts trouble of the storage itself; a missing or
+ * present file is an answer. */
+int file_io_counted(int result, const struct error *err);
+
 /* For open: cuts what was asked for to the file of reader->stat. */
 void file_reader_cut(struct file_reader *reader, int64_t offset, int64_t length);
 

@@ -14,8 +14,7 @@ static const struct file_io_backend *backend_of(const struct file_io *io)
     return backend;
 }
 
-/* Counts trouble of the storage itself; a missing or present file is an answer. */
-static int counted(int result, const struct error *err)
+int file_io_counted(int result, const struct error *err)
 {
     if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_STORAGE_REFUSED ||
                         err->kind == ERR_INTERNAL))
@@ -31,7 +30,7 @@ int file_io_read(struct file_io *io, struct str location, size_t bytes_max, stru
     assert(result == 0 || out->len == len); /* all of it or nothing */
     (void)len;
     metric_add(METRIC_STORAGE_READS, 1);
-    return counted(result, err);
+    return file_io_counted(result, err);
 }
 
 int file_io_write_new(struct file_io *io, struct str location, struct str body, struct error *err)
@@ -40,7 +39,7 @@ int file_io_write_new(struct file_io *io, struct str location, struct str body, 
     int result = backend_of(io)->write_new(io, location, body, err);
     metric_add(METRIC_STORAGE_WRITES, 1);
     metric_observe(METRIC_STORAGE_WRITE_SECONDS, clock_monotonic_us(&clock_system) - started_us);
-    return counted(result, err);
+    return file_io_counted(result, err);
 }
 
 int file_io_exists(struct file_io *io, struct str location, bool *out, struct error *err)
@@ -58,14 +57,14 @@ int file_io_stat(struct file_io *io, struct str location, bool *found, struct fi
                  struct error *err)
 {
     *found = false;
-    return counted(backend_of(io)->stat(io, location, found, out, err), err);
+    return file_io_counted(backend_of(io)->stat(io, location, found, out, err), err);
 }
 
 int file_io_remove(struct file_io *io, struct str location, struct error *err)
 {
     int result = backend_of(io)->remove(io, location, err);
     metric_add(METRIC_STORAGE_REMOVES, 1);
-    return counted(result, err);
+    return file_io_counted(result, err);
 }
 
 int file_io_remove_all(struct file_io *io, const struct str *locations, size_t count,
@@ -73,7 +72,7 @@ int file_io_remove_all(struct file_io *io, const struct str *locations, size_t c
 {
     if (backend_of(io)->remove_all != NULL) {
         metric_add(METRIC_STORAGE_REMOVES, (int64_t)count);
-        return counted(io->backend->remove_all(io, locations, count, err), err);
+        return file_io_counted(io->backend->remove_all(io, locations, count, err), err);
     }
     for (size_t i = 0; i < count; i++)
         if (file_io_remove(io, locations[i], err) != 0)
@@ -84,14 +83,14 @@ int file_io_remove_all(struct file_io *io, const struct str *locations, size_t c
 int file_io_list(struct file_io *io, struct str directory, file_io_list_fn *fn, void *arg,
                  struct error *err)
 {
-    return counted(backend_of(io)->list(io, directory, fn, arg, err), err);
+    return file_io_counted(backend_of(io)->list(io, directory, fn, arg, err), err);
 }
 
 int file_io_make_directory(struct file_io *io, struct str location, struct error *err)
 {
     if (backend_of(io)->make_directory == NULL)
         return 0;
-    return counted(backend_of(io)->make_directory(io, location, err), err);
+    return file_io_counted(backend_of(io)->make_directory(io, location, err), err);
 }
 
 int file_io_remove_directory(struct file_io *io, struct str location, bool *removed,
@@ -100,7 +99,7 @@ int file_io_remove_directory(struct file_io *io, struct str location, bool *remo
     *removed = false;
     if (backend_of(io)->remove_directory == NULL)
         return 0;
-    return counted(backend_of(io)->remove_directory(io, location, removed, err), err);
+    return file_io_counted(backend_of(io)->remove_directory(io, location, removed, err), err);
 }
 
 void file_io_close(struct file_io *io)

@@ -8,14 +8,6 @@
 
 #define COPY_BYTES 65536
 
-static int counted(int result, const struct error *err)
-{
-    if (result != 0 && (err->kind == ERR_UNAVAILABLE || err->kind == ERR_STORAGE_REFUSED ||
-                        err->kind == ERR_INTERNAL))
-        metric_add(METRIC_STORAGE_ERRORS, 1);
-    return result;
-}
-
 /* ---- readers and writers --------------------------------------------------------------------- */
 
 int file_io_open(struct file_io *io, struct str location, int64_t offset, int64_t length,
@@ -23,7 +15,7 @@ int file_io_open(struct file_io *io, struct str location, int64_t offset, int64_
 {
     assert(length >= 0);
     metric_add(METRIC_STORAGE_READS, 1);
-    return counted(io->backend->open(io, location, offset, length, out, err), err);
+    return file_io_counted(io->backend->open(io, location, offset, length, out, err), err);
 }
 
 void file_reader_cut(struct file_reader *reader, int64_t offset, int64_t length)
@@ -40,7 +32,7 @@ int file_reader_read(struct file_reader *reader, void *to, size_t size, size_t *
                      struct error *err)
 {
     assert(size > 0);
-    return counted(reader->backend->read(reader, to, size, got, err), err);
+    return file_io_counted(reader->backend->read(reader, to, size, got, err), err);
 }
 
 int file_reader_fd(const struct file_reader *reader)
@@ -59,17 +51,17 @@ int file_io_create(struct file_io *io, struct str location, const struct file_wr
     assert(write->bytes >= 0 || write->bytes == FILE_BYTES_UNKNOWN);
     assert(write->if_match.len == 0 || write->mode == FILE_REPLACE);
     metric_add(METRIC_STORAGE_WRITES, 1);
-    return counted(io->backend->create(io, location, write, out, err), err);
+    return file_io_counted(io->backend->create(io, location, write, out, err), err);
 }
 
 int file_writer_write(struct file_writer *writer, struct str data, struct error *err)
 {
-    return counted(writer->backend->write(writer, data, err), err);
+    return file_io_counted(writer->backend->write(writer, data, err), err);
 }
 
 int file_writer_finish(struct file_writer *writer, struct file_stat *out, struct error *err)
 {
-    return counted(writer->backend->finish(writer, out, err), err);
+    return file_io_counted(writer->backend->finish(writer, out, err), err);
 }
 
 void file_writer_abort(struct file_writer *writer)
@@ -119,7 +111,7 @@ int file_io_copy(struct file_io *io, struct str from, struct str to, const struc
     if (io->backend->copy == NULL)
         return copy_by_streaming(io, from, to, write, out, err);
     metric_add(METRIC_STORAGE_WRITES, 1);
-    return counted(io->backend->copy(io, from, to, write, out, err), err);
+    return file_io_counted(io->backend->copy(io, from, to, write, out, err), err);
 }
 
 /* ---- uploads --------------------------------------------------------------------------------- */
@@ -127,7 +119,7 @@ int file_io_copy(struct file_io *io, struct str from, struct str to, const struc
 int file_io_upload_begin(struct file_io *io, struct str location, struct arena *arena,
                          struct str *id, struct error *err)
 {
-    return counted(io->backend->upload_begin(io, location, arena, id, err), err);
+    return file_io_counted(io->backend->upload_begin(io, location, arena, id, err), err);
 }
 
 int file_io_upload_part(struct file_io *io, struct str location, struct str id, int number,
@@ -135,37 +127,39 @@ int file_io_upload_part(struct file_io *io, struct str location, struct str id, 
 {
     assert(number >= 1 && number <= FILE_PARTS_MAX);
     metric_add(METRIC_STORAGE_WRITES, 1);
-    return counted(io->backend->upload_part(io, location, id, number, write, out, err), err);
+    return file_io_counted(io->backend->upload_part(io, location, id, number, write, out, err),
+                           err);
 }
 
 int file_io_upload_parts(struct file_io *io, struct str location, struct str id,
                          struct arena *arena, struct file_part **out, size_t *count,
                          struct error *err)
 {
-    return counted(io->backend->upload_parts(io, location, id, arena, out, count, err), err);
+    return file_io_counted(io->backend->upload_parts(io, location, id, arena, out, count, err),
+                           err);
 }
 
 int file_io_upload_complete(struct file_io *io, struct str location, struct str id,
                             const struct file_part *parts, size_t count, enum write_mode mode,
                             struct file_stat *out, struct error *err)
 {
-    return counted(io->backend->upload_complete(io, location, id, parts, count, mode, out, err),
-                   err);
+    return file_io_counted(
+        io->backend->upload_complete(io, location, id, parts, count, mode, out, err), err);
 }
 
 int file_io_upload_abort(struct file_io *io, struct str location, struct str id, struct error *err)
 {
-    return counted(io->backend->upload_abort(io, location, id, err), err);
+    return file_io_counted(io->backend->upload_abort(io, location, id, err), err);
 }
 
 int file_io_uploads_expire(struct file_io *io, int64_t begun_before_ms, struct error *err)
 {
-    return counted(io->backend->uploads_expire(io, begun_before_ms, err), err);
+    return file_io_counted(io->backend->uploads_expire(io, begun_before_ms, err), err);
 }
 
 int file_io_page(struct file_io *io, const struct file_page_request *request, struct arena *arena,
                  struct file_page *out, struct error *err)
 {
     assert(request->limit >= 1 && request->limit <= 1000);
-    return counted(io->backend->page(io, request, arena, out, err), err);
+    return file_io_counted(io->backend->page(io, request, arena, out, err), err);
 }

@@ -26,21 +26,12 @@ static bool is_unreserved(unsigned char c)
            c == '.' || c == '_' || c == '~';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that an escape at text.ptr[i] stands for, -1 when there is none. */
 static int escaped_byte(struct str text, size_t i)
 {
     if (text.ptr[i] != '%' || text.len - i < 3)
         return -1;
-    int high = hex_value(text.ptr[i + 1]), low = hex_value(text.ptr[i + 2]);
+    int high = str_hex_digit(text.ptr[i + 1]), low = str_hex_digit(text.ptr[i + 2]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
